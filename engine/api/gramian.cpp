@@ -1,0 +1,556 @@
+// The C API: every function is one guarded call into the engine. Holds no logic.
+#include "gramian/gramian.h"
+
+#include "api/handles.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "ops/run_operator.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+using namespace gramian;
+
+namespace {
+
+thread_local std::string last_error;
+
+/// Runs the body; turns what it throws into a status and keeps the text.
+template <class Body>
+gramian_status guard(Body&& body) noexcept
+{
+    try {
+        body();
+        return GRAMIAN_OK;
+    } catch (const Error& error) {
+        last_error = error.what();
+        return static_cast<gramian_status>(error.status());
+    } catch (const std::bad_alloc&) {
+        last_error = "out of memory on the host";
+        return GRAMIAN_OUT_OF_MEMORY;
+    } catch (const std::exception& error) {
+        last_error = error.what();
+        return GRAMIAN_INTERNAL;
+    }
+}
+
+template <class Pointer>
+void require_pointer(Pointer pointer, const char* what)
+{
+    if (!pointer) raise(Status::invalid_argument, "{} is NULL", what);
+}
+
+/// A struct from a caller may be shorter (an older caller) or longer than ours: the common part counts.
+template <class Struct>
+Struct read_struct(const Struct* given, Struct defaults)
+{
+    if (!given) return defaults;
+    if (given->size < sizeof(uint32_t)) raise(Status::invalid_argument, "a struct whose size is not filled in");
+    std::memcpy(&defaults, given, std::min<size_t>(given->size, sizeof(Struct)));
+    return defaults;
+}
+
+template <class Struct>
+void write_struct(Struct* room, const Struct& value)
+{
+    require_pointer(room, "the struct to fill");
+    const uint32_t size = room->size;
+    if (size < sizeof(uint32_t)) raise(Status::invalid_argument, "a struct whose size is not filled in");
+    std::memcpy(room, &value, std::min<size_t>(size, sizeof(Struct)));
+    room->size = size;
+}
+
+void copy_text(char* room, size_t size, const std::string& text)
+{
+    const size_t length = std::min(size - 1, text.size());
+    std::memcpy(room, text.data(), length);
+    room[length] = 0;
+}
+
+gramian_device_info info_of(const Caps& caps)
+{
+    gramian_device_info info{};
+    info.size = sizeof info;
+    info.is_host = caps.is_host;
+    copy_text(info.name, sizeof info.name, caps.name);
+    copy_text(info.driver, sizeof info.driver, caps.driver);
+    copy_text(info.kind, sizeof info.kind, caps.kind);
+    info.api_version = caps.api_version;
+    info.vendor_id = caps.vendor_id;
+    info.device_id = caps.device_id;
+    info.driver_version = caps.driver_version;
+    info.subgroup_size = caps.subgroup_size;
+    info.max_workgroup_invocations = caps.max_workgroup_invocations;
+    info.max_shared_bytes = caps.max_shared_bytes;
+    info.max_push_bytes = caps.max_push_bytes;
+    info.max_storage_bytes = caps.max_storage_bytes;
+    info.max_memory_bytes = caps.max_memory_bytes;
+    return info;
+}
+
+std::string model_json(const Model& model)
+{
+    Json json = model.description();
+    json["parameter_count"] = model.parameter_count();
+    json["weight_bytes"] = model.weight_bytes();
+    json["fingerprint"] = fmt::format("{:016x}", model.fingerprint());
+    json["has_context"] = model.has_context();
+    json["capacity"] = model.capacity();
+    json["golden_tokens"] = model.golden().tokens;
+    return json.dump();
+}
+
+std::vector<std::span<const float>> step_inputs(const Session& session, const float* const* inputs)
+{
+    require_pointer(inputs, "inputs");
+    std::vector<std::span<const float>> spans;
+    for (const ModelPort& port : session.model().inputs()) {
+        if (port.is_context) continue;
+        require_pointer(inputs[spans.size()], "an input");
+        spans.emplace_back(inputs[spans.size()], size_t{session.stream_count()} * port.size);
+    }
+    return spans;
+}
+
+std::vector<std::span<float>> step_outputs(const Session& session, float* const* outputs)
+{
+    require_pointer(outputs, "outputs");
+    std::vector<std::span<float>> spans;
+    for (const ModelPort& port : session.model().outputs()) {
+        require_pointer(outputs[spans.size()], "an output");
+        spans.emplace_back(outputs[spans.size()], size_t{session.stream_count()} * port.size);
+    }
+    return spans;
+}
+
+gramian_solve_report report_of(const SolveOutcome& outcome)
+{
+    return {sizeof(gramian_solve_report),
+            static_cast<uint32_t>(outcome.status),
+            outcome.min_pivot,
+            outcome.alpha,
+            outcome.retries,
+            outcome.residual};
+}
+
+void view_of(const NamedArray& array, gramian_tensor_view* view)
+{
+    gramian_tensor_view found{};
+    found.size = sizeof found;
+    found.rank = array.shape.rank();
+    for (uint32_t axis = 0; axis < found.rank; ++axis) found.shape[axis] = array.shape[axis];
+    found.name = array.name.c_str();
+    found.values = array.values.data();
+    found.element_count = array.values.size();
+    write_struct(view, found);
+}
+
+std::vector<NamedArray> read_arrays(const SafetensorsFile& file)
+{
+    std::vector<NamedArray> arrays;
+    for (const FileTensor& tensor : file.tensors()) {
+        arrays.push_back({tensor.name, Shape::checked(tensor.shape, tensor.name), to_float(tensor)});
+    }
+    return arrays;
+}
+
+} // namespace
+
+const char* gramian_last_error(void)
+{
+    return last_error.c_str();
+}
+const char* gramian_version(void)
+{
+    return "0.1.0";
+}
+
+const char* gramian_status_text(gramian_status status)
+{
+    switch (status) {
+        case GRAMIAN_OK:
+            return "ok";
+        case GRAMIAN_INVALID_ARGUMENT:
+            return "invalid argument";
+        case GRAMIAN_INVALID_MODEL:
+            return "invalid model";
+        case GRAMIAN_IO_ERROR:
+            return "input/output error";
+        case GRAMIAN_NO_DEVICE:
+            return "no device";
+        case GRAMIAN_UNSUPPORTED:
+            return "unsupported";
+        case GRAMIAN_OUT_OF_MEMORY:
+            return "out of memory";
+        case GRAMIAN_DEVICE_LOST:
+            return "device lost";
+        case GRAMIAN_TIMEOUT:
+            return "timeout";
+        case GRAMIAN_INTERNAL:
+            return "internal error";
+    }
+    return "unknown status";
+}
+
+gramian_device_options gramian_device_options_default(void)
+{
+    gramian_device_options options{};
+    options.size = sizeof options;
+    options.selector = "auto";
+    options.timeout_ns = DeviceOptions{}.timeout_ns;
+    return options;
+}
+
+gramian_status gramian_device_list(gramian_device_info* infos, uint32_t* count)
+{
+    return guard([&] {
+        require_pointer(count, "count");
+        const std::vector<Caps> found = list_devices();
+        const uint32_t room = infos ? *count : 0;
+        for (uint32_t i = 0; i < std::min<uint32_t>(room, static_cast<uint32_t>(found.size())); ++i) {
+            write_struct(&infos[i], info_of(found[i]));
+        }
+        *count = static_cast<uint32_t>(found.size());
+    });
+}
+
+gramian_status gramian_device_open(const gramian_device_options* options, gramian_device** device)
+{
+    return guard([&] {
+        require_pointer(device, "device");
+        const gramian_device_options given = read_struct(options, gramian_device_options_default());
+        DeviceOptions chosen;
+        chosen.selector = given.selector ? given.selector : "auto";
+        if (given.limits > GRAMIAN_LIMITS_MINIMUM)
+            raise(Status::invalid_argument, "limits {} is unknown", given.limits);
+        chosen.limits = static_cast<Limits>(given.limits);
+        chosen.validation = given.validation != 0;
+        chosen.timeout_ns = given.timeout_ns;
+        if (given.pipeline_cache) {
+            const auto* bytes = static_cast<const std::byte*>(given.pipeline_cache);
+            chosen.pipeline_cache.assign(bytes, bytes + given.pipeline_cache_bytes);
+        }
+        *device = new gramian_device{open_device(chosen)};
+    });
+}
+
+gramian_status gramian_device_get_info(const gramian_device* device, gramian_device_info* info)
+{
+    return guard([&] {
+        require_pointer(device, "device");
+        write_struct(info, info_of(device->device->caps()));
+    });
+}
+
+gramian_status gramian_device_pipeline_cache(gramian_device* device, void* data, size_t* bytes)
+{
+    return guard([&] {
+        require_pointer(device, "device");
+        require_pointer(bytes, "bytes");
+        const std::vector<std::byte> blob = device->device->pipeline_cache();
+        if (data) std::memcpy(data, blob.data(), std::min(*bytes, blob.size()));
+        *bytes = blob.size();
+    });
+}
+
+void gramian_device_destroy(gramian_device* device)
+{
+    delete device;
+}
+
+gramian_status gramian_model_load(gramian_device* device, const char* path, gramian_model** model)
+{
+    return guard([&] {
+        require_pointer(device, "device");
+        require_pointer(path, "path");
+        require_pointer(model, "model");
+        auto loaded = std::make_shared<Model>(Model::load(*device->device, path));
+        *model = new gramian_model{device->device, loaded, model_json(*loaded)};
+    });
+}
+
+gramian_status gramian_model_parse(gramian_device* device, const void* bytes, size_t byte_count, const char* name,
+                                   gramian_model** model)
+{
+    return guard([&] {
+        require_pointer(device, "device");
+        require_pointer(bytes, "bytes");
+        require_pointer(model, "model");
+        const auto* first = static_cast<const std::byte*>(bytes);
+        auto parsed =
+            std::make_shared<Model>(Model::parse(*device->device, {first, first + byte_count}, name ? name : "model"));
+        *model = new gramian_model{device->device, parsed, model_json(*parsed)};
+    });
+}
+
+const char* gramian_model_json(const gramian_model* model)
+{
+    return model ? model->json.c_str() : "";
+}
+void gramian_model_destroy(gramian_model* model)
+{
+    delete model;
+}
+
+gramian_session_options gramian_session_options_default(void)
+{
+    gramian_session_options options{};
+    options.size = sizeof options;
+    options.streams = 1;
+    options.verify_golden = 1;
+    return options;
+}
+
+gramian_status gramian_session_create(gramian_model* model, const gramian_session_options* options,
+                                      gramian_session** session)
+{
+    return guard([&] {
+        require_pointer(model, "model");
+        require_pointer(session, "session");
+        const gramian_session_options given = read_struct(options, gramian_session_options_default());
+        SessionOptions chosen;
+        chosen.streams = given.streams;
+        chosen.verify_golden = given.verify_golden != 0;
+        chosen.profile = given.profile != 0;
+        *session =
+            new gramian_session{model->device, model->model, std::make_unique<Session>(*model->model, chosen), {}};
+    });
+}
+
+gramian_status gramian_session_get_info(const gramian_session* session, gramian_session_info* info)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        const Session& s = *session->session;
+        write_struct(info, gramian_session_info{sizeof(gramian_session_info), s.stream_count(), s.state_bytes(),
+                                                s.activation_bytes(), s.step_bytes_moved(), s.step_dispatches(), 0,
+                                                s.submissions()});
+    });
+}
+
+gramian_status gramian_session_step(gramian_session* session, const float* const* inputs, float* const* outputs)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        const auto out = step_outputs(*session->session, outputs);
+        session->session->submit(step_inputs(*session->session, inputs));
+        session->session->wait(out);
+    });
+}
+
+gramian_status gramian_session_submit(gramian_session* session, const float* const* inputs)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        session->session->submit(step_inputs(*session->session, inputs));
+    });
+}
+
+gramian_status gramian_session_wait(gramian_session* session, float* const* outputs)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        session->session->wait(step_outputs(*session->session, outputs));
+    });
+}
+
+gramian_status gramian_session_observe(gramian_session* session, const uint32_t* streams, const uint32_t* counts,
+                                       uint32_t stream_count, const float* const* inputs)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        if (stream_count == 0) return;
+        require_pointer(streams, "streams");
+        require_pointer(counts, "counts");
+        require_pointer(inputs, "inputs");
+        uint64_t total = 0;
+        for (uint32_t i = 0; i < stream_count; ++i) total += counts[i];
+        std::vector<std::span<const float>> spans;
+        for (const ModelPort& port : session->session->model().inputs()) {
+            require_pointer(inputs[spans.size()], "an input");
+            spans.emplace_back(inputs[spans.size()], total * port.size);
+        }
+        session->session->observe({streams, stream_count}, {counts, stream_count}, spans);
+    });
+}
+
+gramian_status gramian_session_solve(gramian_session* session, const uint32_t* streams, uint32_t stream_count,
+                                     gramian_solve_report* reports)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        if (stream_count == 0) return;
+        require_pointer(streams, "streams");
+        const std::vector<SolveOutcome> outcomes = session->session->solve({streams, stream_count});
+        if (!reports) return;
+        const uint32_t size = reports[0].size; // of every entry: the caller's idea of the struct
+        if (size < sizeof(uint32_t)) raise(Status::invalid_argument, "reports[0].size is not filled in");
+        for (uint32_t i = 0; i < stream_count; ++i) {
+            auto* room =
+                reinterpret_cast<gramian_solve_report*>(reinterpret_cast<std::byte*>(reports) + size_t{size} * i);
+            room->size = size;
+            write_struct(room, report_of(outcomes[i]));
+        }
+    });
+}
+
+gramian_status gramian_session_reset(gramian_session* session, const uint32_t* streams, uint32_t stream_count)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        std::vector<uint32_t> chosen(streams, streams ? streams + stream_count : streams);
+        for (uint32_t i = 0; !streams && i < session->session->stream_count(); ++i) chosen.push_back(i);
+        session->session->reset(chosen);
+    });
+}
+
+const char* gramian_session_profile_json(gramian_session* session)
+{
+    if (!session) return "[]";
+    const gramian_status status = guard([&] {
+        Json list = Json::array();
+        for (const NodeTime& time : session->session->step_profile())
+            list.push_back({{"node", time.node}, {"us", time.us}});
+        session->profile = list.dump();
+    });
+    return status == GRAMIAN_OK ? session->profile.c_str() : "[]";
+}
+
+void gramian_session_destroy(gramian_session* session)
+{
+    delete session;
+}
+
+gramian_status gramian_tensors_create(gramian_tensors** tensors)
+{
+    return guard([&] {
+        require_pointer(tensors, "tensors");
+        *tensors = new gramian_tensors;
+    });
+}
+
+gramian_status gramian_tensors_add(gramian_tensors* tensors, const char* name, const uint64_t* shape, uint32_t rank,
+                                   const float* values)
+{
+    return guard([&] {
+        require_pointer(tensors, "tensors");
+        require_pointer(name, "name");
+        if (rank > 0) require_pointer(shape, "shape");
+        NamedArray array{name, Shape::checked({shape, rank}, name), {}};
+        for (const NamedArray& other : tensors->arrays) {
+            if (other.name == array.name) raise(Status::invalid_argument, "the name {} is taken", in_quotes(name));
+        }
+        if (array.shape.element_count() > 0) require_pointer(values, "values");
+        array.values.assign(values, values + array.shape.element_count());
+        tensors->arrays.push_back(std::move(array));
+    });
+}
+
+gramian_status gramian_tensors_set_text(gramian_tensors* tensors, const char* key, const char* text)
+{
+    return guard([&] {
+        require_pointer(tensors, "tensors");
+        require_pointer(key, "key");
+        require_pointer(text, "text");
+        tensors->texts[key] = text;
+    });
+}
+
+const char* gramian_tensors_get_text(const gramian_tensors* tensors, const char* key)
+{
+    if (!tensors || !key) return nullptr;
+    const auto found = tensors->texts.find(key);
+    return found == tensors->texts.end() ? nullptr : found->second.c_str();
+}
+
+uint32_t gramian_tensors_count(const gramian_tensors* tensors)
+{
+    return tensors ? static_cast<uint32_t>(tensors->arrays.size()) : 0;
+}
+
+gramian_status gramian_tensors_get(const gramian_tensors* tensors, uint32_t index, gramian_tensor_view* view)
+{
+    return guard([&] {
+        require_pointer(tensors, "tensors");
+        if (index >= tensors->arrays.size()) {
+            raise(Status::invalid_argument, "tensor {}: there are {}", index, tensors->arrays.size());
+        }
+        view_of(tensors->arrays[index], view);
+    });
+}
+
+gramian_status gramian_tensors_find(const gramian_tensors* tensors, const char* name, gramian_tensor_view* view)
+{
+    return guard([&] {
+        require_pointer(tensors, "tensors");
+        require_pointer(name, "name");
+        std::string known;
+        for (const NamedArray& array : tensors->arrays) {
+            if (array.name == name) return view_of(array, view);
+            known += (known.empty() ? "" : ", ") + array.name;
+        }
+        raise(Status::invalid_argument, "no tensor {}; there are: {}", in_quotes(name), known.empty() ? "none" : known);
+    });
+}
+
+gramian_status gramian_tensors_load(const char* path, gramian_tensors** tensors)
+{
+    return guard([&] {
+        require_pointer(path, "path");
+        require_pointer(tensors, "tensors");
+        const SafetensorsFile file = SafetensorsFile::load(path);
+        *tensors = new gramian_tensors{read_arrays(file), file.metadata()};
+    });
+}
+
+gramian_status gramian_tensors_save(const gramian_tensors* tensors, const char* path)
+{
+    return guard([&] {
+        require_pointer(tensors, "tensors");
+        require_pointer(path, "path");
+        std::vector<TensorToWrite> writes;
+        for (const NamedArray& array : tensors->arrays) {
+            TensorToWrite tensor{array.name, DType::f32, {}, std::as_bytes(std::span<const float>(array.values))};
+            for (uint32_t axis = 0; axis < array.shape.rank(); ++axis) tensor.shape.push_back(array.shape[axis]);
+            writes.push_back(std::move(tensor));
+        }
+        write_file_atomically(path, serialize_safetensors(writes, tensors->texts));
+    });
+}
+
+void gramian_tensors_destroy(gramian_tensors* tensors)
+{
+    delete tensors;
+}
+
+gramian_status gramian_operator_run(gramian_device* device, const char* name, const char* attributes,
+                                    const gramian_tensors* inputs, gramian_tensors** outputs)
+{
+    return guard([&] {
+        require_pointer(device, "device");
+        require_pointer(name, "name");
+        require_pointer(inputs, "inputs");
+        require_pointer(outputs, "outputs");
+        const Json parsed =
+            attributes ? parse_json(attributes, "attributes", Status::invalid_argument) : Json::object();
+        *outputs = new gramian_tensors{run_operator(*device->device, name, parsed, inputs->arrays).outputs, {}};
+    });
+}
+
+const char* gramian_operators_json(void)
+{
+    static const std::string text = [] {
+        Json table = Json::array();
+        for (const Operator& op : operators()) {
+            Json inputs = Json::array();
+            for (const Port& port : op.inputs) {
+                inputs.push_back({{"name", port.name}, {"optional", port.is_optional}, {"constant", port.is_constant}});
+            }
+            table.push_back(
+                {{"name", op.name}, {"inputs", inputs}, {"outputs", op.outputs}, {"attributes", op.attributes}});
+        }
+        return table.dump();
+    }();
+    return text.c_str();
+}

@@ -1,0 +1,51 @@
+// What a device can do, decided once when it is opened. Ops ask these values and nothing else.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace gramian {
+
+enum class Limits : uint32_t {
+    device = 0,  // what the device offers
+    minimum = 1, // pretend that it offers what Vulkan 1.1 promises and no more, and stage all transfers
+};
+
+struct Caps {
+    std::string name;         // "llvmpipe (LLVM 15.0.6, 256 bits)"
+    std::string driver;       // "llvmpipe 22.3.6"
+    std::string kind;         // "cpu", "integrated gpu", "discrete gpu", "virtual gpu", "other", "host"
+    uint32_t api_version = 0; // VK_API_VERSION
+    uint32_t vendor_id = 0;
+    uint32_t device_id = 0;
+    uint32_t driver_version = 0;
+    bool is_host = false;     // the host executor: no kernels, host functions only
+    bool is_software = false; // a driver that runs shaders on the processor
+    bool stages_transfers = false;
+
+    uint32_t subgroup_size = 1;
+    uint32_t max_workgroup_invocations = 128;
+    uint32_t max_shared_bytes = 16384;
+    uint32_t max_push_bytes = 128;
+    uint32_t max_groups = 65535;                      // a dimension
+    uint64_t max_storage_bytes = uint64_t{128} << 20; // one binding
+    uint64_t offset_alignment = 256;
+    uint64_t non_coherent_atom = 256;
+    uint64_t max_memory_bytes = 0; // largest single allocation
+    double timestamp_ns = 0;       // 0: none
+
+    /// Pretends to be a device with Vulkan 1.1's guaranteed minimum.
+    void reduce_to_minimum()
+    {
+        stages_transfers = true;
+        max_workgroup_invocations = 128;
+        max_shared_bytes = 16384;
+        max_push_bytes = 128;
+        max_groups = 65535;
+        max_storage_bytes = uint64_t{128} << 20;
+        offset_alignment = 256;
+        non_coherent_atom = 256;
+    }
+};
+
+} // namespace gramian

@@ -1,0 +1,106 @@
+// The host executor: the same launch lists, run through their host functions. Touches no Vulkan loader.
+#include "base/error.hpp"
+#include "device/device.hpp"
+
+#include <chrono>
+#include <cstring>
+#include <new>
+
+namespace gramian {
+namespace {
+
+class HostMemory final : public Memory {
+public:
+    HostMemory(uint64_t bytes, const std::string& name) : bytes_(bytes)
+    {
+        // 64-byte alignment: whole cache lines and any vector width.
+        data_.reset(static_cast<std::byte*>(::operator new (bytes, std::align_val_t{64}, std::nothrow)));
+        if (!data_) raise(Status::out_of_memory, "{}: no {} bytes of memory on the host", name, bytes);
+        std::memset(data_.get(), 0, bytes);
+    }
+    [[nodiscard]] uint64_t bytes() const override { return bytes_; }
+    [[nodiscard]] std::byte* mapped() override { return data_.get(); }
+    void write(uint64_t offset, std::span<const std::byte> bytes) override
+    {
+        if (!bytes.empty()) std::memcpy(data_.get() + offset, bytes.data(), bytes.size());
+    }
+    void read(uint64_t offset, std::span<std::byte> bytes) override
+    {
+        if (!bytes.empty()) std::memcpy(bytes.data(), data_.get() + offset, bytes.size());
+    }
+    void fill_zero(uint64_t offset, uint64_t bytes) override { std::memset(data_.get() + offset, 0, bytes); }
+
+private:
+    struct Free {
+        void operator()(std::byte* data) const { ::operator delete (data, std::align_val_t{64}); }
+    };
+    uint64_t bytes_;
+    std::unique_ptr<std::byte, Free> data_;
+};
+
+class HostProgram final : public Program {
+public:
+    HostProgram(const LaunchList& list, const Arenas& arenas, bool profile)
+        : launches_(list.launches()), profile_(profile)
+    {
+        for (uint32_t i = 0; i < kArenaCount; ++i) {
+            arenas_[i] = arenas.memory[i] ? arenas.memory[i]->mapped() : nullptr;
+        }
+    }
+    void submit() override
+    {
+        launch_ns_.clear();
+        for (const Launch& launch : launches_) {
+            const auto start = std::chrono::steady_clock::now();
+            launch.host({arenas_, launch.kernel.constants, launch.push.data(), launch.groups});
+            if (!profile_) continue;
+            const std::chrono::duration<double, std::nano> spent = std::chrono::steady_clock::now() - start;
+            launch_ns_.push_back(spent.count());
+        }
+    }
+    void wait() override {}
+    [[nodiscard]] std::vector<double> launch_ns() override { return launch_ns_; }
+
+private:
+    std::vector<Launch> launches_;
+    std::array<std::byte*, kArenaCount> arenas_{};
+    std::vector<double> launch_ns_;
+    bool profile_;
+};
+
+class HostDevice final : public Device {
+public:
+    HostDevice()
+    {
+        caps_.name = "host";
+        caps_.driver = "host executor";
+        caps_.kind = "host";
+        caps_.is_host = true;
+        caps_.max_storage_bytes = uint64_t{1} << 33; // element offsets have 31 bits
+        caps_.max_memory_bytes = caps_.max_storage_bytes;
+        caps_.offset_alignment = 64;
+    }
+    [[nodiscard]] const Caps& caps() const override { return caps_; }
+    [[nodiscard]] std::unique_ptr<Memory> allocate(MemoryKind, uint64_t bytes, const std::string& name) override
+    {
+        return std::make_unique<HostMemory>(bytes, name);
+    }
+    [[nodiscard]] std::unique_ptr<Program> compile(const LaunchList& list, const Arenas& arenas,
+                                                   const ProgramOptions& options) override
+    {
+        return std::make_unique<HostProgram>(list, arenas, options.profile);
+    }
+    [[nodiscard]] std::vector<std::byte> pipeline_cache() override { return {}; }
+
+private:
+    Caps caps_;
+};
+
+} // namespace
+
+std::unique_ptr<Device> open_host_device()
+{
+    return std::make_unique<HostDevice>();
+}
+
+} // namespace gramian

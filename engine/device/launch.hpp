@@ -1,0 +1,108 @@
+// The seam of the engine: recording an op appends plain `Launch` records, and a device turns the list into commands
+// (Vulkan) or plain calls (host). From the same records come the barriers and the bytes moved.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace gramian {
+
+/// The four buffers that every kernel sees, in the order of their descriptor bindings.
+enum class Arena : uint8_t { weights = 0, state = 1, activations = 2, io = 3 };
+inline constexpr uint32_t kArenaCount = 4;
+
+/// A byte range of an arena.
+struct Slice {
+    Arena arena;
+    uint64_t offset;
+    uint64_t bytes;
+};
+
+/// SPIR-V of one kernel variant, embedded at build time.
+struct Shader {
+    std::string_view name;
+    std::span<const uint32_t> words;
+};
+
+/// A kernel: SPIR-V plus the values of its specialisation constants, ids 0, 1, 2 … in order.
+struct Kernel {
+    const Shader* shader = nullptr;
+    std::vector<uint32_t> constants;
+
+    friend bool operator==(const Kernel&, const Kernel&) = default;
+};
+
+/// What a host function works on: the mapped arenas and the push words of its launch.
+struct HostLaunch {
+    std::array<std::byte*, kArenaCount> arenas;
+    std::span<const uint32_t> constants;
+    const uint32_t* push;
+    std::array<uint32_t, 3> groups;
+
+    template <class Parameters>
+    [[nodiscard]] Parameters parameters() const
+    {
+        Parameters parameters;
+        std::memcpy(&parameters, push, sizeof parameters);
+        return parameters;
+    }
+    /// The floats of an arena from an element offset on.
+    [[nodiscard]] float* floats(Arena arena, uint32_t offset) const
+    {
+        return reinterpret_cast<float*>(arenas[static_cast<size_t>(arena)]) + offset;
+    }
+    [[nodiscard]] float* floats(uint32_t arena, uint32_t offset) const
+    {
+        return reinterpret_cast<float*>(arenas[arena]) + offset;
+    }
+};
+using HostFunction = void (*)(const HostLaunch&);
+
+struct Launch {
+    static constexpr uint32_t kMaxPushWords = 32; // 128 bytes: all that Vulkan promises
+
+    Kernel kernel;
+    std::array<uint32_t, kMaxPushWords> push{};
+    uint32_t push_words = 0;
+    std::array<uint32_t, 3> groups{1, 1, 1};
+    std::vector<Slice> reads;
+    std::vector<Slice> writes;
+    HostFunction host = nullptr; // does the same on the host executor
+    uint32_t label = 0;          // index into LaunchList::labels, for profiles and debug names
+
+    template <class Parameters>
+    void set_push(const Parameters& parameters)
+    {
+        static_assert(std::is_trivially_copyable_v<Parameters> && sizeof(Parameters) <= 4 * kMaxPushWords);
+        static_assert(sizeof(Parameters) % 4 == 0);
+        std::memcpy(push.data(), &parameters, sizeof parameters);
+        push_words = sizeof(Parameters) / 4;
+    }
+};
+
+/// An ordered list of launches. A later launch sees what an earlier one wrote.
+class LaunchList {
+public:
+    /// Launches appended from here on belong to this label (a node's name).
+    void set_label(std::string label) { labels_.push_back(std::move(label)); }
+    /// Groups must fit 65,535 a dimension; the op splits what does not. An empty launch is dropped.
+    void append(Launch launch);
+    [[nodiscard]] const std::vector<Launch>& launches() const { return launches_; }
+    [[nodiscard]] const std::string& label(const Launch& launch) const { return labels_[launch.label]; }
+    /// One flag a launch: whether a memory barrier must stand before it. Launches between two barriers never overlap.
+    [[nodiscard]] std::vector<bool> barriers() const;
+    /// Bytes that all launches together read and write.
+    [[nodiscard]] uint64_t bytes_moved() const;
+
+private:
+    std::vector<Launch> launches_;
+    std::vector<std::string> labels_{""};
+};
+
+} // namespace gramian

@@ -1,0 +1,189 @@
+// Header-only C++ owners over the C API: move-only, exceptions of one type, spans in and out.
+#pragma once
+
+#include "gramian/gramian.h"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace gramian {
+
+/// What a call of the C API that did not return GRAMIAN_OK becomes.
+class ApiError : public std::runtime_error {
+public:
+    ApiError(gramian_status status, const std::string& message) : std::runtime_error(message), status_(status) {}
+    [[nodiscard]] gramian_status status() const noexcept { return status_; }
+
+private:
+    gramian_status status_;
+};
+
+namespace api {
+
+inline void check(gramian_status status)
+{
+    if (status != GRAMIAN_OK) throw ApiError(status, gramian_last_error());
+}
+
+template <class Raw, void (*kDestroy)(Raw*)>
+struct Destroy {
+    void operator()(Raw* raw) const noexcept { kDestroy(raw); }
+};
+template <class Raw, void (*kDestroy)(Raw*)>
+using Owner = std::unique_ptr<Raw, Destroy<Raw, kDestroy>>;
+
+} // namespace api
+
+/// Every device of this machine: Vulkan devices by index, then the host executor.
+inline std::vector<gramian_device_info> device_list()
+{
+    uint32_t count = 0;
+    api::check(gramian_device_list(nullptr, &count));
+    std::vector<gramian_device_info> infos(count);
+    for (gramian_device_info& info : infos) info.size = sizeof info;
+    api::check(gramian_device_list(infos.data(), &count));
+    infos.resize(count);
+    return infos;
+}
+
+class DeviceHandle {
+public:
+    explicit DeviceHandle(const gramian_device_options& options = gramian_device_options_default())
+    {
+        gramian_device* raw = nullptr;
+        api::check(gramian_device_open(&options, &raw));
+        raw_.reset(raw);
+    }
+    [[nodiscard]] gramian_device* get() const noexcept { return raw_.get(); }
+    [[nodiscard]] gramian_device_info info() const
+    {
+        gramian_device_info info{};
+        info.size = sizeof info;
+        api::check(gramian_device_get_info(raw_.get(), &info));
+        return info;
+    }
+
+private:
+    api::Owner<gramian_device, gramian_device_destroy> raw_;
+};
+
+class ModelHandle {
+public:
+    ModelHandle(const DeviceHandle& device, const std::string& path)
+    {
+        gramian_model* raw = nullptr;
+        api::check(gramian_model_load(device.get(), path.c_str(), &raw));
+        raw_.reset(raw);
+    }
+    ModelHandle(const DeviceHandle& device, std::span<const std::byte> bytes, const std::string& name)
+    {
+        gramian_model* raw = nullptr;
+        api::check(gramian_model_parse(device.get(), bytes.data(), bytes.size(), name.c_str(), &raw));
+        raw_.reset(raw);
+    }
+    [[nodiscard]] gramian_model* get() const noexcept { return raw_.get(); }
+    [[nodiscard]] const char* json() const noexcept { return gramian_model_json(raw_.get()); }
+
+private:
+    api::Owner<gramian_model, gramian_model_destroy> raw_;
+};
+
+class SessionHandle {
+public:
+    SessionHandle(const ModelHandle& model, const gramian_session_options& options)
+    {
+        gramian_session* raw = nullptr;
+        api::check(gramian_session_create(model.get(), &options, &raw));
+        raw_.reset(raw);
+    }
+    [[nodiscard]] gramian_session* get() const noexcept { return raw_.get(); }
+    [[nodiscard]] gramian_session_info info() const
+    {
+        gramian_session_info info{};
+        info.size = sizeof info;
+        api::check(gramian_session_get_info(raw_.get(), &info));
+        return info;
+    }
+    /// For models with one step input and one output: [streams, size] each.
+    void step(std::span<const float> input, std::span<float> output)
+    {
+        const float* in = input.data();
+        float* out = output.data();
+        api::check(gramian_session_step(raw_.get(), &in, &out));
+    }
+    void observe(std::span<const uint32_t> streams, std::span<const uint32_t> counts,
+                 std::span<const float* const> inputs)
+    {
+        api::check(gramian_session_observe(raw_.get(), streams.data(), counts.data(),
+                                           static_cast<uint32_t>(streams.size()), inputs.data()));
+    }
+    std::vector<gramian_solve_report> solve(std::span<const uint32_t> streams)
+    {
+        std::vector<gramian_solve_report> reports(streams.size());
+        for (gramian_solve_report& report : reports) report.size = sizeof report;
+        api::check(gramian_session_solve(raw_.get(), streams.data(), static_cast<uint32_t>(streams.size()),
+                                         reports.empty() ? nullptr : reports.data()));
+        return reports;
+    }
+    void reset() { api::check(gramian_session_reset(raw_.get(), nullptr, 0)); }
+    void reset(std::span<const uint32_t> streams)
+    {
+        api::check(gramian_session_reset(raw_.get(), streams.data(), static_cast<uint32_t>(streams.size())));
+    }
+    [[nodiscard]] const char* profile_json() { return gramian_session_profile_json(raw_.get()); }
+
+private:
+    api::Owner<gramian_session, gramian_session_destroy> raw_;
+};
+
+class TensorsHandle {
+public:
+    TensorsHandle()
+    {
+        gramian_tensors* raw = nullptr;
+        api::check(gramian_tensors_create(&raw));
+        raw_.reset(raw);
+    }
+    explicit TensorsHandle(gramian_tensors* raw) : raw_(raw) {}
+    static TensorsHandle load(const std::string& path)
+    {
+        gramian_tensors* raw = nullptr;
+        api::check(gramian_tensors_load(path.c_str(), &raw));
+        return TensorsHandle(raw);
+    }
+    void save(const std::string& path) const { api::check(gramian_tensors_save(raw_.get(), path.c_str())); }
+    void add(const std::string& name, std::span<const uint64_t> shape, const float* values)
+    {
+        api::check(
+            gramian_tensors_add(raw_.get(), name.c_str(), shape.data(), static_cast<uint32_t>(shape.size()), values));
+    }
+    [[nodiscard]] gramian_tensor_view find(const std::string& name) const
+    {
+        gramian_tensor_view view{};
+        view.size = sizeof view;
+        api::check(gramian_tensors_find(raw_.get(), name.c_str(), &view));
+        return view;
+    }
+    [[nodiscard]] gramian_tensors* get() const noexcept { return raw_.get(); }
+
+private:
+    api::Owner<gramian_tensors, gramian_tensors_destroy> raw_;
+};
+
+/// One operator by itself; attributes: a JSON object or empty.
+inline TensorsHandle run_operator(const DeviceHandle& device, const std::string& name, const std::string& attributes,
+                                  const TensorsHandle& inputs)
+{
+    gramian_tensors* outputs = nullptr;
+    api::check(gramian_operator_run(device.get(), name.c_str(), attributes.empty() ? nullptr : attributes.c_str(),
+                                    inputs.get(), &outputs));
+    return TensorsHandle(outputs);
+}
+
+} // namespace gramian

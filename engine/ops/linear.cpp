@@ -1,0 +1,71 @@
+#include "ops/linear.hpp"
+
+#include "ops/linear_twin.hpp"
+#include "shaders/linear.h"
+#include "spirv/linear.h"
+
+#include <cassert>
+
+namespace gramian {
+namespace {
+
+const Shader kShader{"linear", linear_spirv};
+constexpr uint32_t kRowsPerGroup = 4;
+constexpr uint32_t kColumnsPerGroup = 64;
+
+void on_host(const HostLaunch& launch)
+{
+    const auto p = launch.parameters<gpu::LinearParameters>();
+    const float* packed = launch.floats(Arena::weights, p.weight);
+    const float* bias = launch.constants[3] ? launch.floats(Arena::weights, p.bias) : nullptr;
+    twin::linear(
+        launch.floats(launch.constants[0], p.x),
+        [&](uint32_t column, uint32_t i) { return packed[4 * (i / 4 * p.columns + column) + i % 4]; }, bias,
+        launch.floats(launch.constants[1], p.y), p.rows, p.width, p.columns,
+        static_cast<Activation>(launch.constants[2]));
+}
+
+} // namespace
+
+std::vector<float> pack_linear_weight(std::span<const float> weight, uint32_t columns, uint32_t width)
+{
+    assert(weight.size() == size_t{columns} * width);
+    std::vector<float> packed(size_t{4} * ceil_div(width, 4) * columns, 0.0F);
+    for (uint32_t column = 0; column < columns; ++column) {
+        for (uint32_t i = 0; i < width; ++i) {
+            packed[4 * (size_t{i / 4} * columns + column) + i % 4] = weight[size_t{column} * width + i];
+        }
+    }
+    return packed;
+}
+
+void linear(Recorder& recorder, const Tensor& x, const Tensor& weight, const Tensor* bias, const Tensor& y,
+            Activation activation)
+{
+    const uint32_t width = x.shape.last();
+    const uint32_t columns = y.shape.last();
+    const auto rows = static_cast<uint32_t>(x.element_count() / width);
+    if (weight.shape != Shape{columns, width} || y.element_count() != uint64_t{rows} * columns ||
+        (bias && bias->shape != Shape{columns})) {
+        raise(Status::invalid_argument, "linear: x {}, weight {} and y {} do not fit together", x.shape.text(),
+              weight.shape.text(), y.shape.text());
+    }
+    const uint64_t packed_bytes = uint64_t{16} * ceil_div(width, 4) * columns;
+    const uint32_t rows_per_launch = recorder.caps.max_groups * kRowsPerGroup;
+    for (uint32_t first = 0; first < rows; first += std::min(rows_per_launch, rows - first)) {
+        const uint32_t count = std::min(rows_per_launch, rows - first);
+        Launch launch;
+        launch.kernel = {&kShader,
+                         {arena_constant(x), arena_constant(y), static_cast<uint32_t>(activation), bias ? 1U : 0U}};
+        launch.set_push(gpu::LinearParameters{x.offset + first * width, weight.offset, bias ? bias->offset : 0,
+                                              y.offset + first * columns, count, width, columns});
+        launch.groups = {ceil_div(columns, kColumnsPerGroup), ceil_div(count, kRowsPerGroup), 1};
+        launch.reads = {x.slice(), {Arena::weights, uint64_t{4} * weight.offset, packed_bytes}};
+        if (bias) launch.reads.push_back(bias->slice());
+        launch.writes = {y.slice()};
+        launch.host = on_host;
+        recorder.list.append(std::move(launch));
+    }
+}
+
+} // namespace gramian

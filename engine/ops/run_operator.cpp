@@ -1,0 +1,174 @@
+#include "ops/run_operator.hpp"
+
+#include "ops/ridge_solve.hpp"
+
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <fmt/ranges.h>
+
+namespace gramian {
+namespace {
+
+constexpr uint32_t kGuard = 16;             // words between tensors
+constexpr uint32_t kGuardWord = 0x7fc0dead; // a NaN that no kernel makes
+
+struct Placed {
+    Tensors in;
+    Tensors out;
+    std::vector<std::pair<Tensor, std::vector<float>>> uploads;
+};
+
+std::string port_names(const Operator& op)
+{
+    std::vector<std::string_view> names;
+    for (const Port& port : op.inputs) names.push_back(port.name);
+    return fmt::format("{}", fmt::join(names, ", "));
+}
+
+void check_inputs(const Operator& op, const std::vector<NamedArray>& inputs)
+{
+    for (const NamedArray& input : inputs) {
+        if (!op.input(input.name)) {
+            raise(Status::unsupported, "{} has no input {}; it has: {}", op.name, in_quotes(input.name),
+                  port_names(op));
+        }
+        if (input.values.size() != input.shape.element_count()) {
+            raise(Status::invalid_argument, "{}: {}: {} values for shape {}", op.name, input.name, input.values.size(),
+                  input.shape.text());
+        }
+        if (input.values.empty()) raise(Status::invalid_argument, "{}: {} is empty", op.name, input.name);
+    }
+    for (const Port& port : op.inputs) {
+        const bool is_given =
+            std::any_of(inputs.begin(), inputs.end(), [&](const NamedArray& input) { return input.name == port.name; });
+        if (!is_given && !port.is_optional) {
+            raise(Status::invalid_argument, "{}: input '{}' is missing; its inputs are: {}", op.name, port.name,
+                  port_names(op));
+        }
+    }
+}
+
+/// Inputs in the order of the operator's ports, whatever order the caller used.
+Placed place_inputs(const Operator& op, const std::vector<NamedArray>& inputs, ArenaLayout& weights,
+                    ArenaLayout& activations)
+{
+    Placed placed;
+    for (const Port& port : op.inputs) {
+        for (const NamedArray& input : inputs) {
+            if (input.name != port.name) continue;
+            std::vector<float> values = port.pack ? port.pack(input.values, input.shape) : input.values;
+            ArenaLayout& arena = port.is_constant ? weights : activations;
+            Tensor tensor = arena.take({static_cast<uint32_t>(values.size())});
+            tensor.shape = input.shape;
+            placed.in.add(input.name, tensor);
+            placed.uploads.emplace_back(tensor, std::move(values));
+        }
+    }
+    return placed;
+}
+
+void write_floats(Memory& memory, uint64_t offset, std::span<const float> values)
+{
+    memory.write(offset, std::as_bytes(values));
+}
+
+/// Everything that no input fills holds NaN with the guard's bits.
+void fill(Memory& memory, const ArenaLayout& layout)
+{
+    std::vector<uint32_t> words(layout.bytes() / 4, kGuardWord);
+    memory.write(0, std::as_bytes(std::span<const uint32_t>(words)));
+}
+
+void check_guards(Memory& memory, const Tensors& tensors, std::string_view op)
+{
+    std::array<uint32_t, kGuard> words{};
+    for (const Tensors::Entry& entry : tensors.entries()) {
+        if (entry.tensor.arena != Arena::activations) continue;
+        memory.read(entry.tensor.slice().offset + entry.tensor.bytes(),
+                    std::as_writable_bytes(std::span<uint32_t>(words)));
+        if (std::all_of(words.begin(), words.end(), [](uint32_t word) { return word == kGuardWord; })) continue;
+        raise(Status::internal, "{}: wrote past the end of {}", op, entry.name);
+    }
+}
+
+void expand_report(const NamedArray& report, std::vector<NamedArray>& outputs)
+{
+    const char* const names[] = {"min_pivot", "alpha", "retries", "residual", "status"};
+    Shape shape;
+    for (uint32_t axis = 0; axis + 1 < report.shape.rank(); ++axis) shape.append(report.shape[axis]);
+    for (uint32_t field = 0; field < 5; ++field) {
+        NamedArray output{names[field], shape, {}};
+        for (size_t i = field; i < report.values.size(); i += kSolveReportWords) {
+            output.values.push_back(report.values[i]);
+        }
+        outputs.push_back(std::move(output));
+    }
+}
+
+} // namespace
+
+OperatorRun run_operator(Device& device, std::string_view name, const Json& attributes_json,
+                         const std::vector<NamedArray>& inputs, const OperatorRunOptions& options)
+{
+    const Operator* op = find_operator(name);
+    if (!op) {
+        raise(Status::unsupported, "no operator {}; there are: {}", in_quotes(name), operator_names());
+    }
+    const Attributes attributes(attributes_json, std::string(name), Status::unsupported);
+    check_attribute_names(*op, attributes);
+    check_inputs(*op, inputs);
+
+    ArenaLayout weights(Arena::weights);
+    ArenaLayout activations(Arena::activations, kGuard);
+    Placed placed = place_inputs(*op, inputs, weights, activations);
+    for (auto& [output, shape] : op->infer(attributes, placed.in)) placed.out.add(output, activations.take(shape));
+    if (op->constants) {
+        for (Constant& constant : op->constants(attributes, placed.in)) {
+            const Tensor tensor = weights.take({static_cast<uint32_t>(constant.values.size())});
+            placed.in.add(constant.name, tensor);
+            placed.uploads.emplace_back(tensor, std::move(constant.values));
+        }
+    }
+    LaunchList list;
+    list.set_label(std::string(name));
+    Recorder recorder{list, device.caps(), activations};
+    op->record(recorder, attributes, placed.in, placed.out);
+
+    const auto weight_memory = device.allocate(MemoryKind::device, weights.bytes(), "operator weights");
+    const auto activation_memory = device.allocate(MemoryKind::device, activations.bytes(), "operator tensors");
+    fill(*activation_memory, activations);
+    for (const auto& [tensor, values] : placed.uploads) {
+        write_floats(tensor.arena == Arena::weights ? *weight_memory : *activation_memory, tensor.slice().offset,
+                     values);
+    }
+    Arenas arenas;
+    arenas.memory[static_cast<size_t>(Arena::weights)] = weight_memory.get();
+    arenas.memory[static_cast<size_t>(Arena::activations)] = activation_memory.get();
+    const auto program = device.compile(list, arenas, {std::string(name), {}, {}, false});
+
+    OperatorRun run;
+    run.bytes_moved = list.bytes_moved();
+    run.dispatches = static_cast<uint32_t>(list.launches().size());
+    for (uint32_t i = 0; i < std::max(options.repeat, 1U); ++i) {
+        const auto start = std::chrono::steady_clock::now();
+        program->run();
+        const std::chrono::duration<double, std::micro> spent = std::chrono::steady_clock::now() - start;
+        run.run_us.push_back(spent.count());
+    }
+    if (options.check_guards) {
+        check_guards(*activation_memory, placed.in, name);
+        check_guards(*activation_memory, placed.out, name);
+    }
+    for (const Tensors::Entry& entry : placed.out.entries()) {
+        NamedArray output{entry.name, entry.tensor.shape, std::vector<float>(entry.tensor.element_count())};
+        activation_memory->read(entry.tensor.slice().offset, std::as_writable_bytes(std::span<float>(output.values)));
+        if (entry.name == "report")
+            expand_report(output, run.outputs);
+        else
+            run.outputs.push_back(std::move(output));
+    }
+    return run;
+}
+
+} // namespace gramian

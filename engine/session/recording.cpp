@@ -1,0 +1,118 @@
+#include "session/recording.hpp"
+
+namespace gramian {
+namespace {
+
+bool is_written(const Node& node, const Port& port)
+{
+    const auto& written = node.op->context->written;
+    return std::find(written.begin(), written.end(), port.name) != written.end();
+}
+
+} // namespace
+
+Plan plan_nodes(const Model& model)
+{
+    const std::vector<Node>& nodes = model.nodes();
+    Plan plan{std::vector<bool>(nodes.size()), std::vector<bool>(nodes.size())};
+    std::vector<bool> step_values(model.values().size());
+    std::vector<bool> observe_values(model.values().size());
+    for (const ModelPort& output : model.outputs()) step_values[output.value] = true;
+    // Nodes follow their inputs in the file, so one pass from the last to the first meets every user before its source.
+    for (size_t i = nodes.size(); i-- > 0;) {
+        const Node& node = nodes[i];
+        const auto is_used = [&](const std::vector<bool>& values) {
+            return std::any_of(node.outputs.begin(), node.outputs.end(), [&](uint32_t value) { return values[value]; });
+        };
+        plan.step[i] = is_used(step_values);
+        plan.observe[i] = node.is_context ? plan.step[i] : is_used(observe_values);
+        for (const Connection& connection : node.inputs) {
+            const bool written = node.is_context && is_written(node, *connection.port);
+            if (plan.step[i] && !written) step_values[connection.value] = true;
+            if (plan.observe[i] && (written || !node.is_context)) observe_values[connection.value] = true;
+        }
+    }
+    return plan;
+}
+
+NodeRecorder::NodeRecorder(const Model& model, Recorder& recorder, Extent extent)
+    : model_(model), recorder_(recorder), extent_(extent)
+{
+}
+
+void NodeRecorder::label(const Node& node, const char* half)
+{
+    recorder_.list.set_label(node.name.substr(node.name.find(": ") + 2) + half);
+}
+
+Tensor NodeRecorder::place_of(uint32_t value)
+{
+    const auto known = places_.find(value);
+    if (known != places_.end()) return known->second;
+    const Tensor tensor = recorder_.temporary({extent_.slots, extent_.tokens, model_.values()[value].size});
+    return places_.emplace(value, tensor).first->second;
+}
+
+Tensors NodeRecorder::inputs(const Node& node, const std::function<bool(const Port&)>& is_wanted)
+{
+    Tensors in;
+    for (const Port& port : node.op->inputs) {
+        for (const Connection& connection : node.inputs) {
+            if (connection.port != &port || !is_wanted(port)) continue;
+            const Tensor tensor = place_of(connection.value);
+            const uint32_t size = model_.values()[connection.value].size;
+            in.add(std::string(port.name), tensor.as(port_shape(node, port, extent_.slots, extent_.tokens, size)));
+        }
+    }
+    for (const Tensors::Entry& constant : node.constants.entries()) in.add(constant.name, constant.tensor);
+    return in;
+}
+
+Tensors NodeRecorder::outputs(const Node& node, const Tensors& in)
+{
+    Tensors out;
+    const auto shapes = node.op->infer(node.attributes, in);
+    for (size_t i = 0; i < shapes.size(); ++i) {
+        const bool is_value = i < node.outputs.size();
+        out.add(shapes[i].first,
+                is_value ? place_of(node.outputs[i]).as(shapes[i].second) : recorder_.temporary(shapes[i].second));
+    }
+    return out;
+}
+
+void NodeRecorder::record(const Node& node)
+{
+    label(node, "");
+    const Tensors in = inputs(node, [](const Port&) { return true; });
+    node.op->record(recorder_, node.attributes, in, outputs(node, in));
+}
+
+void NodeRecorder::record_observe(const Node& node, const Tensors& states, const SlotMap& map)
+{
+    label(node, " observe");
+    const Tensors in = inputs(node, [&](const Port& port) { return is_written(node, port); });
+    node.op->context->observe(recorder_, node.attributes, in, states, map);
+}
+
+void NodeRecorder::record_read(const Node& node, const Tensors& states)
+{
+    label(node, " read");
+    const Tensors in = inputs(node, [&](const Port& port) { return !is_written(node, port); });
+    const uint32_t size = model_.values()[node.outputs[0]].size;
+    const Tensor out = place_of(node.outputs[0]).as({extent_.slots, extent_.tokens, node.heads, size / node.heads});
+    node.op->context->read(recorder_, node.attributes, in, states, out);
+}
+
+Tensors context_shapes(const Model& model, const Node& node)
+{
+    Tensors in;
+    for (const Connection& connection : node.inputs) {
+        const uint32_t size = model.values()[connection.value].size;
+        in.add(std::string(connection.port->name),
+               {Arena::activations, 0, port_shape(node, *connection.port, 1, 1, size)});
+    }
+    for (const Tensors::Entry& constant : node.constants.entries()) in.add(constant.name, constant.tensor);
+    return in;
+}
+
+} // namespace gramian

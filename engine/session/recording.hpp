@@ -1,0 +1,52 @@
+// From the nodes of a model to launch lists: which nodes a program needs, where their values lie, and the calls that
+// record them. Used by Session alone.
+#pragma once
+
+#include "model/model.hpp"
+
+#include <functional>
+#include <map>
+#include <vector>
+
+namespace gramian {
+
+/// What one program works on: `slots` x `tokens` tokens.
+struct Extent {
+    uint32_t slots = 1;
+    uint32_t tokens = 1;
+};
+
+/// Which nodes a step runs (for a context node: its read half) and which an observation runs (its write half).
+struct Plan {
+    std::vector<bool> step;
+    std::vector<bool> observe;
+};
+Plan plan_nodes(const Model& model);
+
+/// Records nodes one by one; values that have no place yet get one in the activations arena.
+class NodeRecorder {
+public:
+    NodeRecorder(const Model& model, Recorder& recorder, Extent extent);
+
+    /// Fixes where a value lies: model inputs, and outputs that go to the io arena.
+    void place(uint32_t value, const Tensor& tensor) { places_[value] = tensor; }
+    void record(const Node& node);
+    void record_observe(const Node& node, const Tensors& states, const SlotMap& map);
+    void record_read(const Node& node, const Tensors& states);
+
+private:
+    [[nodiscard]] Tensors inputs(const Node& node, const std::function<bool(const Port&)>& is_wanted);
+    [[nodiscard]] Tensors outputs(const Node& node, const Tensors& in);
+    Tensor place_of(uint32_t value);
+    void label(const Node& node, const char* half);
+
+    const Model& model_;
+    Recorder& recorder_;
+    Extent extent_;
+    std::map<uint32_t, Tensor> places_;
+};
+
+/// The tensors of a context node as its states and solve see them, at `extent`: shapes only, but for its constants.
+Tensors context_shapes(const Model& model, const Node& node);
+
+} // namespace gramian

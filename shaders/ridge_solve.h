@@ -1,0 +1,25 @@
+// Parameters of ridge_solve.comp.
+#ifdef __cplusplus
+#pragma once
+#include <cstdint>
+namespace gramian::gpu {
+using uint = uint32_t;
+#endif
+
+struct RidgeSolveParameters {
+    uint a;         // [streams, heads, unknowns, unknowns], symmetric
+    uint rhs;       // [streams, heads, unknowns, columns]
+    uint ridge;     // weights or activations [heads, unknowns], or none
+    uint x;         // [streams, heads, unknowns, columns]
+    uint report;    // [slots, heads, 8]: SolveReport
+    uint workspace; // activations, vectors: a factor for each slot and head, where shared memory does not hold it
+    uint streams;   // io words [slots], or none
+    uint heads;
+    uint unknowns;
+    uint columns;
+    float alpha;    // absolute, or a multiple of trace(a) / unknowns
+};
+
+#ifdef __cplusplus
+} // namespace gramian::gpu
+#endif
