@@ -157,6 +157,9 @@ void ModelParser::connect_inputs(Node& node, const Json& json)
     const Json in = json.contains("in") ? json.at("in") : Json();
     if (in.is_object()) {
         for (const auto& [tensor, value] : in.items()) connect_input(node, tensor, value);
+    } else if (in.is_array() && node.op->inputs.front().is_variadic) {
+        if (in.empty()) raise(Status::invalid_model, "{}: expected at least one input, found none", node.name);
+        for (const Json& value : in) connect_input(node, std::string(node.op->inputs.front().name), value);
     } else if (in.is_array()) {
         std::vector<std::string_view> required;
         for (const Port& port : node.op->inputs) {

@@ -106,6 +106,10 @@ const Port* Operator::input(std::string_view port) const
 {
     for (const Port& candidate : inputs) {
         if (candidate.name == port) return &candidate;
+        const bool is_numbered = candidate.is_variadic && port.size() > candidate.name.size() &&
+                                 port.starts_with(candidate.name) &&
+                                 port.find_first_not_of("0123456789", candidate.name.size()) == std::string_view::npos;
+        if (is_numbered) return &candidate;
     }
     return nullptr;
 }

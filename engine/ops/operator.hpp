@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/json.hpp"
+#include "ops/activation.hpp"
 #include "ops/recorder.hpp"
 
 #include <optional>
@@ -63,6 +64,7 @@ struct Port {
     bool is_constant = false; // a weight of the node: lives in the weights arena
     /// Reorders a constant for the kernel; its shape stays the public one.
     std::vector<float> (*pack)(std::span<const float>, const Shape&) = nullptr;
+    bool is_variadic = false; // any number of tensors, in order; a single call names them x0, x1, …
 };
 
 /// Values that an operator derives from its attributes and keeps in the weights arena.
@@ -108,6 +110,10 @@ struct Operator {
     void (*record)(Recorder&, const Attributes&, const Tensors& in, const Tensors& out);
     std::vector<Constant> (*constants)(const Attributes&, const Tensors& in) = nullptr;
     const ContextOps* context = nullptr;
+    /// Records itself with a pointwise function on its output, which saves that function's launch.
+    void (*record_with)(Recorder&, const Attributes&, const Tensors& in, const Tensors& out, Activation) = nullptr;
+    /// The pointwise function that this operator is, so that a node before it may take it over.
+    Activation (*activation)(const Attributes&) = nullptr;
 
     [[nodiscard]] const Port* input(std::string_view port) const;
 };

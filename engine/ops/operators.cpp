@@ -1,9 +1,11 @@
 // The one table of operators. Each knows its ports, attributes, shape rule and how it records itself; operators that
 // are a single kernel are written out here, the others come from files of their own.
 #include "ops/append.hpp"
+#include "ops/copy.hpp"
 #include "ops/intention.hpp"
 #include "ops/linear.hpp"
 #include "ops/linear_attention.hpp"
+#include "ops/norm.hpp"
 #include "ops/operator.hpp"
 #include "ops/outer_sum.hpp"
 #include "ops/pointwise.hpp"
@@ -42,9 +44,15 @@ Shapes infer_linear(const Attributes&, const Tensors& in)
     return {{"y", {x[0], weight[0]}}};
 }
 
-void record_linear(Recorder& recorder, const Attributes&, const Tensors& in, const Tensors& out)
+void record_linear_with(Recorder& recorder, const Attributes&, const Tensors& in, const Tensors& out,
+                        Activation activation)
 {
-    linear(recorder, in.at("x"), in.at("weight"), in.find("bias"), out.at("y"), Activation::identity);
+    linear(recorder, in.at("x"), in.at("weight"), in.find("bias"), out.at("y"), activation);
+}
+
+void record_linear(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& out)
+{
+    record_linear_with(recorder, attributes, in, out, Activation::identity);
 }
 
 std::vector<float> pack_linear(std::span<const float> weight, const Shape& shape)
@@ -141,6 +149,70 @@ void record_normalize(Recorder& recorder, const Attributes& attributes, const Te
     operands.epsilon = static_cast<float>(attributes.number("epsilon", 1e-8, 0, 1e30));
     operands.clip = static_cast<float>(attributes.number("clip", 0, 0, 1e30));
     pointwise(recorder, Pointwise::normalize, in.at("x"), operands, out.at("y"));
+}
+
+// Normalisation and shape ----------------------------------------------------------------------------------------
+
+Shapes infer_norm(const Attributes& attributes, const Tensors& in)
+{
+    const Shape& x = in.at("x").shape;
+    for (const char* port : {"weight", "bias"}) {
+        if (const Tensor* constant = in.find(port)) require_channels("norm", port, constant->shape, x.last());
+    }
+    const uint32_t heads = attributes.count("heads", 1, 1, 1U << 16);
+    if (x.last() % heads != 0) {
+        raise(Status::invalid_argument, "{} channels are no multiple of {} heads", x.last(), heads);
+    }
+    return {{"y", x}};
+}
+
+template <Norm kKind>
+void record_norm(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& out)
+{
+    const double epsilon = kKind == Norm::layer ? 1e-5 : kKind == Norm::rms ? 1e-6 : 1e-12;
+    norm(recorder, kKind, in.at("x"), in.find("weight"), in.find("bias"), out.at("y"),
+         attributes.count("heads", 1, 1, 1U << 16), static_cast<float>(attributes.number("epsilon", epsilon, 0, 1e30)));
+}
+
+Shapes infer_concat(const Attributes&, const Tensors& in)
+{
+    const uint32_t rows = in.entries().front().tensor.shape[0];
+    uint32_t columns = 0;
+    for (const Tensors::Entry& entry : in.entries()) {
+        const Shape& shape = entry.tensor.shape;
+        if (shape.rank() != 2 || shape[0] != rows) {
+            raise(Status::invalid_argument, "concat: {}: expected [{}, C], found {}", entry.name, rows, shape.text());
+        }
+        columns += shape[1];
+    }
+    return {{"y", {rows, columns}}};
+}
+
+void record_concat(Recorder& recorder, const Attributes&, const Tensors& in, const Tensors& out)
+{
+    uint32_t first = 0;
+    for (const Tensors::Entry& entry : in.entries()) {
+        const uint32_t width = entry.tensor.shape.last();
+        copy_columns(recorder, entry.tensor, 0, out.at("y"), first, width);
+        first += width;
+    }
+}
+
+Shapes infer_slice(const Attributes& attributes, const Tensors& in)
+{
+    const Shape& x = in.at("x").shape;
+    const uint32_t offset = attributes.count("offset", 0, 0, 1U << 24);
+    const uint32_t size = attributes.count("size", 0, 0, 1U << 24);
+    if (x.rank() != 2 || size == 0 || offset + size > x[1]) {
+        raise(Status::invalid_argument, "slice: channels {} to {} of {}", offset, offset + size, x.text());
+    }
+    return {{"y", {x[0], size}}};
+}
+
+void record_slice(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& out)
+{
+    const Tensor& y = out.at("y");
+    copy_columns(recorder, in.at("x"), attributes.count("offset", 0, 0, 1U << 24), y, 0, y.shape.last());
 }
 
 // ridge_solve ----------------------------------------------------------------------------------------------------
@@ -293,8 +365,21 @@ std::vector<Operator> make_operators()
          {"y"},
          {},
          infer_linear,
-         record_linear},
-        {"activation", Layout::rows, {{"x"}}, {"y"}, {"kind"}, infer_activation, record_activation},
+         record_linear,
+         nullptr,
+         nullptr,
+         record_linear_with},
+        {"activation",
+         Layout::rows,
+         {{"x"}},
+         {"y"},
+         {"kind"},
+         infer_activation,
+         record_activation,
+         nullptr,
+         nullptr,
+         nullptr,
+         [](const Attributes& attributes) { return kind_of(attributes, std::nullopt); }},
         {"squash",
          Layout::rows,
          {{"x"}},
@@ -310,6 +395,23 @@ std::vector<Operator> make_operators()
          {"epsilon", "clip"},
          infer_normalize,
          record_normalize},
+        {"layer_norm",
+         Layout::rows,
+         {{"x"}, {"weight", false, kConstant}, {"bias", kOptional, kConstant}},
+         {"y"},
+         {"epsilon"},
+         infer_norm,
+         record_norm<Norm::layer>},
+        {"rms_norm",
+         Layout::rows,
+         {{"x"}, {"weight", false, kConstant}},
+         {"y"},
+         {"epsilon"},
+         infer_norm,
+         record_norm<Norm::rms>},
+        {"l2_norm", Layout::rows, {{"x"}}, {"y"}, {"epsilon", "heads"}, infer_norm, record_norm<Norm::l2>},
+        {"concat", Layout::rows, {{.name = "x", .is_variadic = true}}, {"y"}, {}, infer_concat, record_concat},
+        {"slice", Layout::rows, {{"x"}}, {"y"}, {"offset", "size"}, infer_slice, record_slice},
         {"add", Layout::rows, {{"a"}, {"b"}}, {"y"}, {}, infer_same, record_pair<Pointwise::add>},
         {"multiply", Layout::rows, {{"a"}, {"b"}}, {"y"}, {}, infer_same, record_pair<Pointwise::multiply>},
         {"gate_output", Layout::rows, {{"x"}, {"gate"}}, {"y"}, {"kind"}, infer_gate, record_pair<Pointwise::gate>},

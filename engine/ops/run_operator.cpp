@@ -41,7 +41,7 @@ void check_inputs(const Operator& op, const std::vector<NamedArray>& inputs)
     }
     for (const Port& port : op.inputs) {
         const bool is_given =
-            std::any_of(inputs.begin(), inputs.end(), [&](const NamedArray& input) { return input.name == port.name; });
+            std::any_of(inputs.begin(), inputs.end(), [&](const NamedArray& input) { return op.input(input.name) == &port; });
         if (!is_given && !port.is_optional) {
             raise(Status::invalid_argument, "{}: input '{}' is missing; its inputs are: {}", op.name, port.name,
                   port_names(op));
@@ -56,7 +56,7 @@ Placed place_inputs(const Operator& op, const std::vector<NamedArray>& inputs, A
     Placed placed;
     for (const Port& port : op.inputs) {
         for (const NamedArray& input : inputs) {
-            if (input.name != port.name) continue;
+            if (op.input(input.name) != &port) continue;
             std::vector<float> values = port.pack ? port.pack(input.values, input.shape) : input.values;
             ArenaLayout& arena = port.is_constant ? weights : activations;
             Tensor tensor = arena.take({static_cast<uint32_t>(values.size())});

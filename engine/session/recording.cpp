@@ -1,5 +1,7 @@
 #include "session/recording.hpp"
 
+#include <numeric>
+
 namespace gramian {
 namespace {
 
@@ -9,12 +11,33 @@ bool is_written(const Node& node, const Port& port)
     return std::find(written.begin(), written.end(), port.name) != written.end();
 }
 
+/// A pointwise function whose only source is the node right before it, which has no other user, costs no launch.
+void fuse_activations(const Model& model, Plan& plan)
+{
+    std::vector<uint32_t> users(model.values().size());
+    for (const Node& node : model.nodes()) {
+        for (const Connection& connection : node.inputs) ++users[connection.value];
+    }
+    for (const ModelPort& output : model.outputs()) ++users[output.value];
+    const std::vector<Node>& nodes = model.nodes();
+    for (size_t i = 0; i + 1 < nodes.size(); ++i) {
+        const Node& next = nodes[i + 1];
+        if (!nodes[i].op->record_with || !next.op->activation) continue;
+        if (next.inputs.front().value != nodes[i].outputs.front() || users[nodes[i].outputs.front()] != 1) continue;
+        plan.last[i] = i + 1;
+        plan.is_taken[i + 1] = true;
+    }
+}
+
 } // namespace
 
 Plan plan_nodes(const Model& model)
 {
     const std::vector<Node>& nodes = model.nodes();
-    Plan plan{std::vector<bool>(nodes.size()), std::vector<bool>(nodes.size())};
+    Plan plan{std::vector<bool>(nodes.size()), std::vector<bool>(nodes.size()), std::vector<size_t>(nodes.size()),
+              std::vector<bool>(nodes.size())};
+    std::iota(plan.last.begin(), plan.last.end(), size_t{0});
+    fuse_activations(model, plan);
     std::vector<bool> step_values(model.values().size());
     std::vector<bool> observe_values(model.values().size());
     for (const ModelPort& output : model.outputs()) step_values[output.value] = true;
@@ -80,11 +103,19 @@ Tensors NodeRecorder::outputs(const Node& node, const Tensors& in)
     return out;
 }
 
-void NodeRecorder::record(const Node& node)
+void NodeRecorder::record(const Node& node, const Node& last)
 {
     label(node, "");
     const Tensors in = inputs(node, [](const Port&) { return true; });
-    node.op->record(recorder_, node.attributes, in, outputs(node, in));
+    if (&last == &node) {
+        node.op->record(recorder_, node.attributes, in, outputs(node, in));
+        return;
+    }
+    Tensors out;
+    for (const auto& [port, shape] : node.op->infer(node.attributes, in)) {
+        out.add(port, place_of(last.outputs.front()).as(shape));
+    }
+    node.op->record_with(recorder_, node.attributes, in, out, last.op->activation(last.attributes));
 }
 
 void NodeRecorder::record_observe(const Node& node, const Tensors& states, const SlotMap& map)

@@ -20,6 +20,10 @@ struct Extent {
 struct Plan {
     std::vector<bool> step;
     std::vector<bool> observe;
+    /// The node whose pointwise function node i takes over, or i itself.
+    std::vector<size_t> last;
+    /// Nodes that an earlier one has taken over.
+    std::vector<bool> is_taken;
 };
 Plan plan_nodes(const Model& model);
 
@@ -30,7 +34,8 @@ public:
 
     /// Fixes where a value lies: model inputs, and outputs that go to the io arena.
     void place(uint32_t value, const Tensor& tensor) { places_[value] = tensor; }
-    void record(const Node& node);
+    /// The node itself, with the pointwise function of `last` where that is another node.
+    void record(const Node& node, const Node& last);
     void record_observe(const Node& node, const Tensors& states, const SlotMap& map);
     void record_read(const Node& node, const Tensors& states);
 

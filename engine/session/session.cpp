@@ -105,9 +105,11 @@ void Session::record_programs(bool profile)
     auto state = node_states_.begin();
     for (size_t i = 0; i < model_.nodes().size(); ++i) {
         const Node& node = model_.nodes()[i];
+        if (plan.is_taken[i]) continue;
         if (!node.is_context) {
-            if (plan.step[i]) stepper.record(node);
-            if (plan.observe[i]) observer.record(node);
+            const Node& last = model_.nodes()[plan.last[i]];
+            if (plan.step[plan.last[i]]) stepper.record(node, last);
+            if (plan.observe[plan.last[i]]) observer.record(node, last);
             continue;
         }
         if (!plan.step[i]) continue;

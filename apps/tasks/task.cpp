@@ -1,0 +1,82 @@
+#include "task.hpp"
+
+#include <array>
+#include <stdexcept>
+
+#include "cartpole.hpp"
+
+namespace gramian::tasks {
+namespace {
+
+struct Entry {
+    std::string_view name;
+    std::unique_ptr<Task> (*make)(Purpose purpose, std::uint64_t seed, std::uint32_t index);
+};
+
+constexpr std::array kEntries{
+    Entry{"cartpole", make_fixed_cart_pole},
+    Entry{"cartpole-random", make_random_cart_pole},
+};
+
+} // namespace
+
+std::vector<std::string> task_names()
+{
+    std::vector<std::string> names;
+    for (const Entry& entry : kEntries) names.emplace_back(entry.name);
+    return names;
+}
+
+std::unique_ptr<Task> make_task(std::string_view name, Purpose purpose, std::uint64_t seed, std::uint32_t index)
+{
+    std::string known;
+    for (const Entry& entry : kEntries) {
+        if (entry.name == name) return entry.make(purpose, seed, index);
+        known += (known.empty() ? "" : ", ") + std::string(entry.name);
+    }
+    throw std::invalid_argument("unknown task '" + std::string(name) + "'; known tasks: " + known);
+}
+
+Demonstration demonstrate(Task& task, std::uint64_t episode, std::size_t pair_count)
+{
+    const std::size_t steps = task.step_count();
+    if (pair_count < 1 || pair_count > steps) {
+        throw std::invalid_argument("a demonstration of " + std::to_string(steps) + " steps cannot give " +
+                                    std::to_string(pair_count) + " pairs");
+    }
+    Demonstration result;
+    std::vector<float> observation(task.observation_size());
+    std::vector<float> action(task.action_size());
+    task.reset(episode);
+    for (std::size_t step = 0; step < steps && !task.is_done(); ++step) {
+        task.teach(action.data());
+        if (result.pair_count < pair_count && step == result.pair_count * steps / pair_count) {
+            task.observe(observation.data());
+            result.observations.insert(result.observations.end(), observation.begin(), observation.end());
+            result.targets.insert(result.targets.end(), action.begin(), action.end());
+            ++result.pair_count;
+        }
+        result.teacher_return += task.step(action.data());
+    }
+    return result;
+}
+
+double teacher_return(Task& task, std::uint64_t episode)
+{
+    return demonstrate(task, episode, 1).teacher_return;
+}
+
+double random_return(Task& task, std::uint64_t episode, std::uint64_t policy_seed)
+{
+    Random random(Purpose::evaluation, Lane::policy, policy_seed, 0, episode);
+    std::vector<float> action(task.action_size());
+    double total = 0;
+    task.reset(episode);
+    while (!task.is_done()) {
+        for (float& value : action) value = static_cast<float>(random.uniform(-1, 1));
+        total += task.step(action.data());
+    }
+    return total;
+}
+
+} // namespace gramian::tasks

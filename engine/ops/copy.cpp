@@ -1,0 +1,44 @@
+#include "ops/copy.hpp"
+
+#include "shaders/copy.h"
+#include "spirv/copy.h"
+
+namespace gramian {
+namespace {
+
+const Shader kShader{"copy", copy_spirv};
+
+void on_host(const HostLaunch& launch)
+{
+    const auto p = launch.parameters<gpu::CopyParameters>();
+    for (uint32_t row = 0; row < p.count / p.width; ++row) {
+        const float* from = launch.floats(launch.constants[0], p.x) + size_t{row} * p.x_stride + p.x_first;
+        std::copy_n(from, p.width, launch.floats(launch.constants[1], p.y) + size_t{row} * p.y_stride + p.y_first);
+    }
+}
+
+} // namespace
+
+void copy_columns(Recorder& recorder, const Tensor& x, uint32_t x_first, const Tensor& y, uint32_t y_first,
+                  uint32_t width)
+{
+    const uint32_t x_stride = x.shape.last();
+    const uint32_t y_stride = y.shape.last();
+    const auto rows = static_cast<uint32_t>(x.element_count() / x_stride);
+    if (x_first + width > x_stride || y_first + width > y_stride || uint64_t{rows} * y_stride != y.element_count()) {
+        raise(Status::invalid_argument, "copy: columns {}+{} of x {} to {}+{} of y {}", x_first, width, x.shape.text(),
+              y_first, width, y.shape.text());
+    }
+    const uint32_t groups = ceil_div(rows * width, 64);
+    const uint32_t lines = ceil_div(groups, recorder.caps.max_groups);
+    Launch launch;
+    launch.kernel = {&kShader, {arena_constant(x), arena_constant(y)}};
+    launch.set_push(gpu::CopyParameters{x.offset, y.offset, rows * width, width, x_stride, x_first, y_stride, y_first});
+    launch.groups = {ceil_div(groups, lines), lines, 1};
+    launch.reads = {x.slice()};
+    launch.writes = {y.slice()};
+    launch.host = on_host;
+    recorder.list.append(std::move(launch));
+}
+
+} // namespace gramian

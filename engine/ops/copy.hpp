@@ -1,0 +1,13 @@
+// Copying ranges of columns: what concat and slice are made of.
+#pragma once
+
+#include "ops/recorder.hpp"
+
+namespace gramian {
+
+/// y[row][y_first + i] = x[row][x_first + i] for i < width and every row.  x, y: [rows, C], C of each its own.
+/// Throws invalid_argument when a range passes the end of a row or the rows differ.
+void copy_columns(Recorder& recorder, const Tensor& x, uint32_t x_first, const Tensor& y, uint32_t y_first,
+                  uint32_t width);
+
+} // namespace gramian
