@@ -15,6 +15,7 @@ struct CopyParameters {
     uint x_first;
     uint y_stride;
     uint y_first;
+    float value;   // what is written where nothing is read
 };
 
 #ifdef __cplusplus

@@ -41,14 +41,34 @@ void print_row(const Json& row)
                row.at("max_storage_bytes").get<uint64_t>() >> 20);
 }
 
-Exit list_devices(const CommonOptions& options)
+/// The selection table of one device: kernel, whether some shape picks it, and for which shapes.
+Json kernel_table(const CommonOptions& options, const gramian_device_info& info, size_t index)
+{
+    const DeviceHandle device = open_device(options, info.is_host ? "host" : std::to_string(index));
+    return Json::parse(gramian_device_kernels_json(device.get()));
+}
+
+void print_kernels(const Json& table)
+{
+    for (const Json& row : table) {
+        fmt::print("      {} {:<22} {}\n", row.at("picked").get<bool>() ? "+" : "-",
+                   row.at("kernel").get<std::string>(), row.at("when").get<std::string>());
+    }
+}
+
+Exit list_devices(const CommonOptions& options, bool with_kernels)
 {
     Json rows = Json::array();
     const std::vector<gramian_device_info> infos = device_list();
-    for (size_t i = 0; i < infos.size(); ++i) rows.push_back(device_row(infos[i], i));
+    for (size_t i = 0; i < infos.size(); ++i) {
+        rows.push_back(device_row(infos[i], i));
+        if (with_kernels && !infos[i].is_host) rows.back()["kernels"] = kernel_table(options, infos[i], i);
+    }
     if (options.json) fmt::print("{}\n", Json{{"devices", rows}}.dump());
     for (const Json& row : rows) {
-        if (!options.json) print_row(row);
+        if (options.json) continue;
+        print_row(row);
+        if (row.contains("kernels")) print_kernels(row.at("kernels"));
     }
     return Exit::done;
 }
@@ -58,10 +78,13 @@ Exit list_devices(const CommonOptions& options)
 Command make_devices(CLI::App& parent)
 {
     CLI::App* app = parent.add_subcommand("devices", "List the devices of this machine");
-    app->footer("Example:\n  gramian devices");
+    app->footer("Example:\n  gramian devices --kernels");
     auto options = std::make_shared<CommonOptions>();
+    auto with_kernels = std::make_shared<bool>(false);
+    app->add_flag("--kernels", *with_kernels, "Which kernel variant each device gets, and why (+ picked, - not)");
     app->add_flag("--json", options->json, "One JSON object on standard output and nothing else");
-    return {app, [options] { return list_devices(*options); }};
+    app->add_option("--limits", options->limits, "device, or minimum")->check(CLI::IsMember({"device", "minimum"}));
+    return {app, [options, with_kernels] { return list_devices(*options, *with_kernels); }};
 }
 
 } // namespace gramian::app

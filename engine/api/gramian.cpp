@@ -4,6 +4,7 @@
 #include "api/handles.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "ops/kernels.hpp"
 #include "ops/run_operator.hpp"
 
 #include <algorithm>
@@ -87,6 +88,15 @@ gramian_device_info info_of(const Caps& caps)
     info.max_storage_bytes = caps.max_storage_bytes;
     info.max_memory_bytes = caps.max_memory_bytes;
     return info;
+}
+
+std::string kernels_json(const Caps& caps)
+{
+    Json table = Json::array();
+    for (const KernelChoice& choice : kernel_choices(caps)) {
+        table.push_back({{"kernel", choice.shader->name}, {"picked", choice.is_picked}, {"when", choice.when}});
+    }
+    return table.dump();
 }
 
 std::string model_json(const Model& model)
@@ -231,7 +241,9 @@ gramian_status gramian_device_open(const gramian_device_options* options, gramia
             const auto* bytes = static_cast<const std::byte*>(given.pipeline_cache);
             chosen.pipeline_cache.assign(bytes, bytes + given.pipeline_cache_bytes);
         }
-        *device = new gramian_device{open_device(chosen)};
+        std::shared_ptr<Device> opened = open_device(chosen);
+        const std::string kernels = kernels_json(opened->caps());
+        *device = new gramian_device{std::move(opened), kernels};
     });
 }
 
@@ -252,6 +264,11 @@ gramian_status gramian_device_pipeline_cache(gramian_device* device, void* data,
         if (data) std::memcpy(data, blob.data(), std::min(*bytes, blob.size()));
         *bytes = blob.size();
     });
+}
+
+const char* gramian_device_kernels_json(gramian_device* device)
+{
+    return device ? device->kernels.c_str() : "[]";
 }
 
 void gramian_device_destroy(gramian_device* device)

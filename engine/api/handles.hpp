@@ -12,6 +12,7 @@
 
 struct gramian_device {
     std::shared_ptr<gramian::Device> device;
+    std::string kernels;
 };
 
 struct gramian_model {

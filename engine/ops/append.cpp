@@ -1,15 +1,13 @@
 #include "ops/append.hpp"
 
+#include "ops/kernels.hpp"
 #include "shaders/append.h"
-#include "spirv/append.h"
 
 #include <cassert>
 #include <cstring>
 
 namespace gramian {
 namespace {
-
-const Shader kShader{"append", append_spirv};
 
 void on_host(const HostLaunch& launch)
 {
@@ -40,7 +38,7 @@ void append(Recorder& recorder, const Append& rows)
     }
     assert(rows.map.streams != kNone && rows.map.counts != kNone && rows.map.positions != kNone);
     Launch launch;
-    launch.kernel = {&kShader, {arena_constant(rows.x)}};
+    launch.kernel = {&kernels::append, {arena_constant(rows.x)}};
     launch.set_push(gpu::AppendParameters{rows.x.offset, rows.z.offset, rows.map.streams, rows.map.counts,
                                           rows.map.positions, rows.total ? rows.total->offset : kNone, x[1], x[2],
                                           z[1]});

@@ -1,4 +1,4 @@
-// Copying ranges of columns: what concat and slice are made of.
+// Copying ranges of columns, which is what concat and slice are made of, and filling them.
 #pragma once
 
 #include "ops/recorder.hpp"
@@ -9,5 +9,8 @@ namespace gramian {
 /// Throws invalid_argument when a range passes the end of a row or the rows differ.
 void copy_columns(Recorder& recorder, const Tensor& x, uint32_t x_first, const Tensor& y, uint32_t y_first,
                   uint32_t width);
+
+/// y[row][i] = value.  y: [rows, C].
+void fill_columns(Recorder& recorder, const Tensor& y, float value);
 
 } // namespace gramian

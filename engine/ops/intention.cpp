@@ -1,5 +1,10 @@
-#include "ops/intention.hpp"
-
+// The operator `intention`: least-squares attention (Garnelo & Czarnecki 2023, arXiv:2305.10203). What is observed is
+// summed into G = K^T K and S = K^T V, a ridge solve turns them into W = (G + ridge + alpha I)^-1 S, and a query reads
+// W^T q. Over a context input a stream keeps G, S and W.
+//
+// k: [B,N,H,D], v: [B,N,H,E], q: [B,M,H,D], [decay], [beta] [B,N,H], [ridge [H,D]], [state_g, state_s]
+// -> y: [B,M,H,E], state_g: [B,H,D,D], state_s: [B,H,D,E], report: [B,H,8]. D up to 128, E up to 256.
+#include "ops/operator.hpp"
 #include "ops/outer_sum.hpp"
 #include "ops/ridge_solve.hpp"
 #include "ops/state_read.hpp"
@@ -154,22 +159,23 @@ const ContextOps kContext{{"k", "v", "decay", "beta"}, states, observe, solve, r
 
 Operator intention_operator()
 {
-    return {"intention",
-            Layout::heads,
-            {{"k"},
-             {"v"},
-             {"q"},
-             {"decay", true},
-             {"beta", true},
-             {"ridge", true, true},
-             {"state_g", true},
-             {"state_s", true}},
-            {"y"},
-            {"alpha", "alpha_relative", "causal", "forget", "solver", "iterations"},
-            infer,
-            record,
-            nullptr,
-            &kContext};
+    constexpr bool kOptional = true;
+    constexpr bool kConstant = true;
+    return {.name = "intention",
+            .layout = Layout::heads,
+            .inputs = {{"k"},
+                       {"v"},
+                       {"q"},
+                       {"decay", kOptional},
+                       {"beta", kOptional},
+                       {"ridge", kOptional, kConstant},
+                       {"state_g", kOptional},
+                       {"state_s", kOptional}},
+            .outputs = {"y"},
+            .attributes = {"alpha", "alpha_relative", "causal", "forget", "solver", "iterations"},
+            .infer = infer,
+            .record = record,
+            .context = &kContext};
 }
 
 } // namespace gramian

@@ -1,15 +1,14 @@
 #include "ops/linear.hpp"
 
+#include "ops/kernels.hpp"
 #include "ops/linear_twin.hpp"
 #include "shaders/linear.h"
-#include "spirv/linear.h"
 
 #include <cassert>
 
 namespace gramian {
 namespace {
 
-const Shader kShader{"linear", linear_spirv};
 constexpr uint32_t kRowsPerGroup = 4;
 constexpr uint32_t kColumnsPerGroup = 64;
 
@@ -55,7 +54,7 @@ void linear(Recorder& recorder, const Tensor& x, const Tensor& weight, const Ten
     for (uint32_t first = 0; first < rows; first += std::min(rows_per_launch, rows - first)) {
         const uint32_t count = std::min(rows_per_launch, rows - first);
         Launch launch;
-        launch.kernel = {&kShader,
+        launch.kernel = {&kernels::linear,
                          {arena_constant(x), arena_constant(y), static_cast<uint32_t>(activation), bias ? 1U : 0U}};
         launch.set_push(gpu::LinearParameters{x.offset + first * width, weight.offset, bias ? bias->offset : 0,
                                               y.offset + first * columns, count, width, columns});

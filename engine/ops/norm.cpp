@@ -1,13 +1,11 @@
 #include "ops/norm.hpp"
 
+#include "ops/kernels.hpp"
 #include "ops/norm_twin.hpp"
 #include "shaders/norm.h"
-#include "spirv/norm.h"
 
 namespace gramian {
 namespace {
-
-const Shader kShader{"norm", norm_spirv};
 
 void on_host(const HostLaunch& launch)
 {
@@ -40,7 +38,7 @@ void norm(Recorder& recorder, Norm kind, const Tensor& x, const Tensor* weight, 
     const auto rows = static_cast<uint32_t>(x.element_count() / channels);
     for (uint32_t first = 0; first < rows; first += std::min(recorder.caps.max_groups, rows - first)) {
         Launch launch;
-        launch.kernel = {&kShader, {arena_constant(x), arena_constant(y), static_cast<uint32_t>(kind)}};
+        launch.kernel = {&kernels::norm, {arena_constant(x), arena_constant(y), static_cast<uint32_t>(kind)}};
         launch.set_push(gpu::NormParameters{x.offset, weight ? weight->offset : kNone, bias ? bias->offset : kNone,
                                             y.offset, first, heads, channels / heads, epsilon});
         launch.groups = {std::min(recorder.caps.max_groups, rows - first), heads, 1};

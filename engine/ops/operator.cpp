@@ -61,18 +61,39 @@ uint32_t Attributes::choice(std::string_view name, std::span<const std::string_v
           describe(value));
 }
 
-std::vector<float> Attributes::numbers(std::string_view name, uint32_t size) const
+std::vector<double> Attributes::doubles(std::string_view name, uint32_t size) const
 {
     const Json value = has(name) ? object_.at(std::string(name)) : Json();
-    std::vector<float> found;
+    std::vector<double> found;
     if (value.is_array()) {
         for (const Json& element : value) {
-            if (element.is_number() && std::isfinite(element.get<float>())) found.push_back(element.get<float>());
+            if (element.is_number() && std::isfinite(element.get<float>())) found.push_back(element.get<double>());
         }
     }
     if (found.size() != size || value.size() != size) {
         raise(status_, "{}: attribute '{}': expected an array of {} finite numbers, found {}", where_, name, size,
               value.is_null() ? "nothing" : describe(value));
+    }
+    return found;
+}
+
+std::vector<float> Attributes::numbers(std::string_view name, uint32_t size) const
+{
+    const std::vector<double> found = doubles(name, size);
+    return {found.begin(), found.end()};
+}
+
+std::vector<uint32_t> Attributes::counts(std::string_view name) const
+{
+    const Json& value = object_.at(std::string(name));
+    if (!value.is_array() || value.empty()) {
+        raise(status_, "{}: attribute '{}': expected an array of whole numbers, found {}", where_, name,
+              describe(value));
+    }
+    std::vector<uint32_t> found;
+    for (const Json& element : value) {
+        const std::string what = fmt::format("{}: attribute '{}'", where_, name);
+        found.push_back(static_cast<uint32_t>(as_integer(element, 1, int64_t{1} << 30, what, status_)));
     }
     return found;
 }

@@ -31,6 +31,9 @@ public:
                                   std::optional<uint32_t> otherwise) const;
     /// An array of exactly `size` finite numbers.
     [[nodiscard]] std::vector<float> numbers(std::string_view name, uint32_t size) const;
+    [[nodiscard]] std::vector<double> doubles(std::string_view name, uint32_t size) const;
+    /// An array of whole numbers of at least 1.
+    [[nodiscard]] std::vector<uint32_t> counts(std::string_view name) const;
     /// Throws unsupported unless the attribute is absent or has this value: for what this version does not do.
     void only(std::string_view name, const Json& value) const;
 
@@ -93,6 +96,12 @@ struct ContextOps {
     uint32_t (*capacity)(const Attributes&) = nullptr;
 };
 
+/// How a node carries its state from token to token. Sequences are [streams, T, H, D]; states [streams, …].
+struct RecurrentOps {
+    std::vector<StateShape> (*states)(const Attributes&, const Tensors& in);
+    void (*record)(Recorder&, const Attributes&, const Tensors& in, const Tensors& states, const Tensors& out);
+};
+
 enum class Layout : uint8_t {
     rows,  // x: [rows, C]; a node works on the vector of each token
     heads, // [B, T, H, D]; a node cuts the vector of each token into H blocks
@@ -110,6 +119,7 @@ struct Operator {
     void (*record)(Recorder&, const Attributes&, const Tensors& in, const Tensors& out);
     std::vector<Constant> (*constants)(const Attributes&, const Tensors& in) = nullptr;
     const ContextOps* context = nullptr;
+    const RecurrentOps* recurrent = nullptr;
     /// Records itself with a pointwise function on its output, which saves that function's launch.
     void (*record_with)(Recorder&, const Attributes&, const Tensors& in, const Tensors& out, Activation) = nullptr;
     /// The pointwise function that this operator is, so that a node before it may take it over.

@@ -1,15 +1,14 @@
 #include "ops/outer_sum.hpp"
 
+#include "ops/kernels.hpp"
 #include "ops/outer_sum_twin.hpp"
 #include "shaders/outer_sum.h"
-#include "spirv/outer_sum.h"
 
 #include <cstring>
 
 namespace gramian {
 namespace {
 
-const Shader kShader{"outer_sum", outer_sum_spirv};
 constexpr uint32_t kTile = 32;
 // The kernel takes 1.2 loop trips a token, and drivers exist that stop silently after 65,535 trips.
 constexpr uint32_t kMaxTokens = 40'000;
@@ -75,7 +74,7 @@ void outer_sum(Recorder& recorder, const OuterSum& sum)
     const uint32_t columns = sum.z.shape[3];
     const bool has_decay = sum.decay || sum.forget != 1.0F;
     Launch launch;
-    launch.kernel = {&kShader,
+    launch.kernel = {&kernels::outer_sum,
                      {arena_constant(sum.x), arena_constant(sum.y ? *sum.y : sum.x), arena_constant(sum.z),
                       sum.beta ? 1U : 0U, has_decay ? 1U : 0U, sum.initial ? 1U : 0U,
                       static_cast<uint32_t>(sum.feature), sum.y ? 0U : 1U}};

@@ -1,13 +1,11 @@
 #include "ops/pointwise.hpp"
 
+#include "ops/kernels.hpp"
 #include "ops/pointwise_twin.hpp"
 #include "shaders/pointwise.h"
-#include "spirv/pointwise.h"
 
 namespace gramian {
 namespace {
-
-const Shader kShader{"pointwise", pointwise_spirv};
 
 void on_host(const HostLaunch& launch)
 {
@@ -39,7 +37,7 @@ void pointwise(Recorder& recorder, Pointwise operation, const Tensor& x, const P
     const uint32_t groups = ceil_div(count, 64);
     const uint32_t rows = ceil_div(groups, recorder.caps.max_groups);
     Launch launch;
-    launch.kernel = {&kShader,
+    launch.kernel = {&kernels::pointwise,
                      {arena_constant(x), gate ? arena_constant(*gate) : arena_constant(x), arena_constant(y),
                       static_cast<uint32_t>(operation), static_cast<uint32_t>(operands.activation)}};
     launch.set_push(gpu::PointwiseParameters{x.offset, gate ? gate->offset : 0, operands.low ? operands.low->offset : 0,

@@ -1,18 +1,14 @@
 #include "ops/ridge_solve.hpp"
 
+#include "ops/kernels.hpp"
 #include "ops/ridge_solve_twin.hpp"
 #include "shaders/ridge_solve.h"
-#include "spirv/ridge_solve_global.h"
-#include "spirv/ridge_solve_shared.h"
 
 namespace gramian {
 namespace {
 
-const Shader kSharedShader{"ridge_solve_shared", ridge_solve_shared_spirv};
-const Shader kGlobalShader{"ridge_solve_global", ridge_solve_global_spirv};
 // P = 128 and K = 256 take some 40,000 loop trips with all retries; drivers exist that stop silently after 65,535.
-constexpr uint32_t kMaxUnknowns = 128;
-constexpr uint32_t kMaxColumns = 256;
+static_assert(kMaxSolveUnknowns <= 128 && kMaxSolveColumns <= 256);
 constexpr uint32_t kReductionBytes = 64 * 4;
 
 void on_host(const HostLaunch& launch)
@@ -47,6 +43,11 @@ uint32_t factor_vectors(uint32_t unknowns, uint32_t columns)
     return blocks * (4 * blocks + columns) - 2 * blocks * (blocks - 1);
 }
 
+bool fits_shared(const Caps& caps, uint32_t unknowns, uint32_t columns)
+{
+    return 16 * factor_vectors(unknowns, columns) + kReductionBytes <= caps.max_shared_bytes;
+}
+
 void check(const RidgeSolve& solve)
 {
     const Shape& a = solve.a.shape;
@@ -58,13 +59,20 @@ void check(const RidgeSolve& solve)
         raise(Status::invalid_argument, "ridge_solve: a {}, rhs {} and x {} do not fit together", a.text(), rhs.text(),
               solve.x.shape.text());
     }
-    if (a[2] > kMaxUnknowns || rhs[3] > kMaxColumns) {
-        raise(Status::unsupported, "ridge_solve: P {} and K {}, at most {} and {}", a[2], rhs[3], kMaxUnknowns,
-              kMaxColumns);
+    if (a[2] > kMaxSolveUnknowns || rhs[3] > kMaxSolveColumns) {
+        raise(Status::unsupported, "ridge_solve: P {} and K {}, at most {} and {}", a[2], rhs[3], kMaxSolveUnknowns,
+              kMaxSolveColumns);
     }
 }
 
 } // namespace
+
+uint32_t max_shared_unknowns(const Caps& caps, uint32_t columns)
+{
+    uint32_t unknowns = kMaxSolveUnknowns;
+    while (unknowns > 0 && !fits_shared(caps, unknowns, columns)) --unknowns;
+    return unknowns;
+}
 
 void ridge_solve(Recorder& recorder, const RidgeSolve& solve)
 {
@@ -74,7 +82,7 @@ void ridge_solve(Recorder& recorder, const RidgeSolve& solve)
     const uint32_t columns = solve.rhs.shape[3];
     const uint32_t slots = solve.report.shape[0];
     const uint32_t vectors = factor_vectors(unknowns, columns);
-    const bool is_shared = 16 * vectors + kReductionBytes <= recorder.caps.max_shared_bytes;
+    const bool is_shared = fits_shared(recorder.caps, unknowns, columns);
     Launch launch;
     uint32_t workspace = 0;
     launch.writes = {solve.x.slice(), solve.report.slice()};
@@ -83,7 +91,7 @@ void ridge_solve(Recorder& recorder, const RidgeSolve& solve)
         workspace = room.offset;
         launch.writes.push_back(room.slice());
     }
-    launch.kernel = {is_shared ? &kSharedShader : &kGlobalShader,
+    launch.kernel = {is_shared ? &kernels::ridge_solve_shared : &kernels::ridge_solve_global,
                      {arena_constant(solve.a), arena_constant(solve.rhs), arena_constant(solve.x),
                       arena_constant(solve.report), solve.ridge ? arena_constant(*solve.ridge) : 0U,
                       solve.is_relative ? 1U : 0U, vectors}};

@@ -9,6 +9,8 @@ namespace gramian {
 enum class SolveStatus : uint32_t { solved = 0, no_data = 1, failed = 2 };
 
 inline constexpr uint32_t kMaxSolveRetries = 6;
+inline constexpr uint32_t kMaxSolveUnknowns = 128;
+inline constexpr uint32_t kMaxSolveColumns = 256;
 inline constexpr uint32_t kSolveReportWords = 8; // min_pivot, alpha, retries, residual, status, 3 unused: all floats
 
 struct RidgeSolve {
@@ -29,5 +31,8 @@ struct RidgeSolve {
 /// retries, and |rhs - (a + ridge + alpha I) x| / |rhs|. Throws invalid_argument or unsupported by the shapes.
 /// Garnelo & Czarnecki 2023 is where it is used; the factorisation is textbook Cholesky.
 void ridge_solve(Recorder& recorder, const RidgeSolve& solve);
+
+/// The largest P whose factor, with K right-hand sides, fits the device's shared memory.
+uint32_t max_shared_unknowns(const Caps& caps, uint32_t columns);
 
 } // namespace gramian

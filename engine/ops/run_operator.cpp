@@ -40,8 +40,8 @@ void check_inputs(const Operator& op, const std::vector<NamedArray>& inputs)
         if (input.values.empty()) raise(Status::invalid_argument, "{}: {} is empty", op.name, input.name);
     }
     for (const Port& port : op.inputs) {
-        const bool is_given =
-            std::any_of(inputs.begin(), inputs.end(), [&](const NamedArray& input) { return op.input(input.name) == &port; });
+        const bool is_given = std::any_of(inputs.begin(), inputs.end(),
+                                          [&](const NamedArray& input) { return op.input(input.name) == &port; });
         if (!is_given && !port.is_optional) {
             raise(Status::invalid_argument, "{}: input '{}' is missing; its inputs are: {}", op.name, port.name,
                   port_names(op));

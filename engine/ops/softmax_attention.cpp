@@ -1,14 +1,13 @@
 #include "ops/softmax_attention.hpp"
 
+#include "ops/kernels.hpp"
 #include "ops/softmax_attention_twin.hpp"
 #include "ops/state_read.hpp"
 #include "shaders/softmax_attention.h"
-#include "spirv/softmax_attention.h"
 
 namespace gramian {
 namespace {
 
-const Shader kShader{"softmax_attention", softmax_attention_spirv};
 // Drivers exist that stop silently after 65,535 loop trips of an invocation.
 constexpr uint64_t kMaxTrips = 60'000;
 
@@ -64,7 +63,7 @@ void softmax_attention(Recorder& recorder, const SoftmaxAttention& attention)
     const uint32_t rows = q[0] * q[1];
     for (uint32_t first = 0; first < rows; first += std::min(recorder.caps.max_groups, rows - first)) {
         Launch launch;
-        launch.kernel = {&kShader,
+        launch.kernel = {&kernels::softmax_attention,
                          {arena_constant(attention.q), arena_constant(attention.k), arena_constant(attention.v),
                           arena_constant(attention.o), group_columns}};
         launch.set_push(gpu::SoftmaxAttentionParameters{

@@ -1,15 +1,13 @@
 #include "ops/state_read.hpp"
 
+#include "ops/kernels.hpp"
 #include "ops/state_read_twin.hpp"
 #include "shaders/state_read.h"
-#include "spirv/state_read.h"
 
 #include <bit>
 
 namespace gramian {
 namespace {
-
-const Shader kShader{"state_read", state_read_spirv};
 
 void on_host(const HostLaunch& launch)
 {
@@ -53,7 +51,7 @@ void state_read(Recorder& recorder, const StateRead& read)
     const uint32_t rows = q[0] * q[1];
     for (uint32_t first = 0; first < rows; first += std::min(recorder.caps.max_groups, rows - first)) {
         Launch launch;
-        launch.kernel = {&kShader,
+        launch.kernel = {&kernels::state_read,
                          {arena_constant(read.q), arena_constant(read.s), arena_constant(read.y), columns,
                           static_cast<uint32_t>(read.feature), read.z ? 1U : 0U}};
         launch.set_push(gpu::StateReadParameters{read.q.offset, read.s.offset, read.z ? read.z->offset : 0,

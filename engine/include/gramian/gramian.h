@@ -98,6 +98,8 @@ GRAMIAN_API gramian_status gramian_device_open(const gramian_device_options* opt
 GRAMIAN_API gramian_status gramian_device_get_info(const gramian_device* device, gramian_device_info* info);
 /* Copies at most *bytes bytes to data (may be NULL) and sets *bytes to the size of the blob. */
 GRAMIAN_API gramian_status gramian_device_pipeline_cache(gramian_device* device, void* data, size_t* bytes);
+/* The selection table of kernels for this device as JSON [{"kernel","picked","when"}]. Lives as long as the device. */
+GRAMIAN_API const char* gramian_device_kernels_json(gramian_device* device);
 GRAMIAN_API void gramian_device_destroy(gramian_device* device);
 
 /* ------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,71 @@
+#include "ops/kernels.hpp"
+
+#include "base/hash.hpp"
+#include "ops/ridge_solve.hpp"
+#include "spirv/append.h"
+#include "spirv/copy.h"
+#include "spirv/feature_map.h"
+#include "spirv/linear.h"
+#include "spirv/linear_attention.h"
+#include "spirv/norm.h"
+#include "spirv/outer_sum.h"
+#include "spirv/pointwise.h"
+#include "spirv/ridge_solve_global.h"
+#include "spirv/ridge_solve_shared.h"
+#include "spirv/softmax_attention.h"
+#include "spirv/state_read.h"
+
+#include <fmt/format.h>
+
+namespace gramian {
+
+namespace kernels {
+
+const Shader append{"append", append_spirv};
+const Shader copy{"copy", copy_spirv};
+const Shader feature_map{"feature_map", feature_map_spirv};
+const Shader linear{"linear", linear_spirv};
+const Shader linear_attention{"linear_attention", linear_attention_spirv};
+const Shader norm{"norm", norm_spirv};
+const Shader outer_sum{"outer_sum", outer_sum_spirv};
+const Shader pointwise{"pointwise", pointwise_spirv};
+const Shader ridge_solve_global{"ridge_solve_global", ridge_solve_global_spirv};
+const Shader ridge_solve_shared{"ridge_solve_shared", ridge_solve_shared_spirv};
+const Shader softmax_attention{"softmax_attention", softmax_attention_spirv};
+const Shader state_read{"state_read", state_read_spirv};
+
+} // namespace kernels
+
+std::vector<KernelChoice> kernel_choices(const Caps& caps)
+{
+    const std::string any = "any shape";
+    const uint32_t most = max_shared_unknowns(caps, 1);
+    return {
+        {&kernels::append, true, any},
+        {&kernels::copy, true, any},
+        {&kernels::feature_map, true, any},
+        {&kernels::linear, true, any},
+        {&kernels::linear_attention, true, any},
+        {&kernels::norm, true, any},
+        {&kernels::outer_sum, true, any},
+        {&kernels::pointwise, true, any},
+        {&kernels::ridge_solve_global, most < kMaxSolveUnknowns,
+         fmt::format("P above {} at K = 1: the factor lies in a buffer", most)},
+        {&kernels::ridge_solve_shared, true,
+         fmt::format("P up to {} at K = 1: the factor fits the {} bytes of shared memory", most,
+                     caps.max_shared_bytes)},
+        {&kernels::softmax_attention, true, any},
+        {&kernels::state_read, true, any},
+    };
+}
+
+uint64_t spirv_hash()
+{
+    uint64_t hash = 0;
+    for (const KernelChoice& choice : kernel_choices(Caps{})) {
+        hash = hash_bytes(std::as_bytes(choice.shader->words), hash);
+    }
+    return hash;
+}
+
+} // namespace gramian

@@ -1,0 +1,42 @@
+// Every kernel of the engine, by name, and the selection table: which variant a device gets, and why.
+#pragma once
+
+#include "device/caps.hpp"
+#include "device/launch.hpp"
+
+#include <string>
+#include <vector>
+
+namespace gramian {
+
+namespace kernels {
+
+extern const Shader append;
+extern const Shader copy;
+extern const Shader feature_map;
+extern const Shader linear;
+extern const Shader linear_attention;
+extern const Shader norm;
+extern const Shader outer_sum;
+extern const Shader pointwise;
+extern const Shader ridge_solve_global;
+extern const Shader ridge_solve_shared;
+extern const Shader softmax_attention;
+extern const Shader state_read;
+
+} // namespace kernels
+
+/// A row of the selection table.
+struct KernelChoice {
+    const Shader* shader;
+    bool is_picked;   // for some shape at least, on this device
+    std::string when; // for which shapes, and what of the device decides
+};
+
+/// The table for a device, sorted by name. Every kernel is in it.
+std::vector<KernelChoice> kernel_choices(const Caps& caps);
+
+/// Of all kernels' SPIR-V: two builds with the same hash run the same code.
+uint64_t spirv_hash();
+
+} // namespace gramian

@@ -1,0 +1,249 @@
+#include "ops/linear_recurrence.hpp"
+
+#include "ops/kernels.hpp"
+#include "ops/linear_recurrence_twin.hpp"
+#include "ops/state_read.hpp"
+#include "shaders/linear_attention.h"
+
+#include <cstring>
+
+namespace gramian {
+namespace {
+
+// Drivers exist that stop silently after 65,535 loop trips of an invocation: longer work becomes several launches.
+constexpr uint64_t kMaxTrips = 60'000;
+constexpr uint32_t kMaxNormalizedWidth = 1'024; // z in shared memory
+
+enum Constant : uint32_t {
+    kQArena,
+    kKArena,
+    kVArena,
+    kOArena,
+    kStateArena,
+    kColumns,
+    kHasInitial,
+    kFeature,
+    kDecay,
+    kIsNegExp,
+    kHasHeadFactor,
+    kBeta,
+    kRule,
+    kErasesPre,
+    kWritesPlain,
+    kReadsBefore,
+    kHasGain,
+    kHasBonus,
+    kNormalize,
+    kConstantCount
+};
+
+/// The tensors of one head as the host function walks through them.
+class HostHead {
+public:
+    HostHead(const HostLaunch& launch, const gpu::LinearAttentionParameters& p, uint32_t slot, uint32_t head)
+        : launch_(launch), p_(p), slot_(slot), head_(head), q_(p.width), k_(p.width)
+    {
+        const auto& c = launch.constants;
+        rule_ = {p.width,
+                 p.columns,
+                 static_cast<EraseRule>(c[kRule]),
+                 c[kDecay] == 2,
+                 c[kBeta] == 2,
+                 c[kIsNegExp] != 0,
+                 c[kErasesPre] != 0,
+                 c[kWritesPlain] != 0,
+                 c[kReadsBefore] != 0};
+    }
+
+    void run()
+    {
+        const auto& c = launch_.constants;
+        const auto* words = reinterpret_cast<const uint32_t*>(launch_.arenas[static_cast<size_t>(Arena::io)]);
+        const uint32_t stream = p_.streams == kNone ? slot_ : words[p_.streams + slot_];
+        const size_t state_head = size_t{stream} * p_.heads + head_;
+        float* s = place(c[kStateArena], p_.state, p_.initial, state_head * p_.width * p_.columns,
+                         size_t{p_.width} * p_.columns);
+        float* z =
+            c[kNormalize] ? place(c[kStateArena], p_.state_z, p_.initial_z, state_head * p_.width, p_.width) : nullptr;
+        for (uint32_t t = p_.first; t < p_.first + p_.count; ++t) take(t, s, z);
+    }
+
+private:
+    float* place(uint32_t arena, uint32_t to, uint32_t from, size_t at, size_t size)
+    {
+        float* state = launch_.floats(arena, to) + at;
+        if (!launch_.constants[kHasInitial])
+            std::memset(state, 0, 4 * size);
+        else if (from != to)
+            std::memcpy(state, launch_.floats(arena, from) + at, 4 * size);
+        return state;
+    }
+
+    void take(uint32_t t, float* s, float* z)
+    {
+        const auto& c = launch_.constants;
+        const size_t at = (size_t{slot_} * p_.tokens + t) * p_.heads + head_;
+        const auto feature = static_cast<Feature>(c[kFeature]);
+        const float* q = launch_.floats(c[kQArena], p_.q) + at * p_.width;
+        const float* k = launch_.floats(c[kKArena], p_.k) + at * p_.width;
+        for (uint32_t i = 0; i < p_.width; ++i) {
+            q_[i] = twin::feature(feature, q[i]);
+            k_[i] = twin::feature(feature, k[i]);
+        }
+        const auto given = [&](uint32_t kind, uint32_t offset, uint32_t size) -> const float* {
+            if (kind == 0) return nullptr;
+            return launch_.floats(Arena::activations, offset) + at * (kind == 1 ? 1 : size);
+        };
+        const uint32_t general = rule_.rule == EraseRule::general ? 2U : 0U;
+        twin::RecurrenceToken<float> token{q_.data(),
+                                           k_.data(),
+                                           launch_.floats(c[kVArena], p_.v) + at * p_.columns,
+                                           given(c[kDecay], p_.decay, p_.width),
+                                           given(c[kBeta], p_.beta, p_.width),
+                                           given(general, p_.erase_read, p_.width),
+                                           given(general, p_.erase_write, p_.width),
+                                           given(c[kHasGain] * 2, p_.value_gain, p_.columns),
+                                           nullptr,
+                                           1.0F};
+        if (c[kHasBonus]) token.bonus = launch_.floats(Arena::weights, p_.bonus) + size_t{head_} * p_.width;
+        if (c[kHasHeadFactor]) token.head_factor = launch_.floats(Arena::weights, p_.head_factor)[head_];
+        twin::recurrence_step(rule_, token, s, z, launch_.floats(c[kOArena], p_.o) + at * p_.columns, p_.scale,
+                              p_.epsilon, p_.denominator_min);
+    }
+
+    const HostLaunch& launch_;
+    const gpu::LinearAttentionParameters& p_;
+    uint32_t slot_;
+    uint32_t head_;
+    std::vector<float> q_;
+    std::vector<float> k_;
+    twin::RecurrenceRule rule_;
+};
+
+void on_host(const HostLaunch& launch)
+{
+    const auto p = launch.parameters<gpu::LinearAttentionParameters>();
+    for (uint32_t slot = 0; slot < launch.groups[2]; ++slot) {
+        for (uint32_t head = 0; head < p.heads; ++head) HostHead(launch, p, slot, head).run();
+    }
+}
+
+/// 0: not given, 1: a number a head, 2: a number a key feature.
+uint32_t form_of(const Tensor* tensor)
+{
+    return !tensor ? 0U : tensor->shape.rank() == 3 ? 1U : 2U;
+}
+
+void check(const LinearRecurrence& r)
+{
+    const Shape& k = r.k.shape;
+    const Shape& v = r.v.shape;
+    const Shape& s = r.state.shape;
+    const bool fits = k.rank() == 4 && r.q.shape == k && v.rank() == 4 && r.o.shape == v && v[0] == k[0] &&
+                      v[1] == k[1] && v[2] == k[2] && s.rank() == 4 && s[1] == k[2] && s[2] == k[3] && s[3] == v[3] &&
+                      r.first + r.count <= k[1];
+    if (!fits) {
+        raise(Status::invalid_argument, "linear_recurrence: q {}, k {}, v {} and state {} do not fit together",
+              r.q.shape.text(), k.text(), v.text(), s.text());
+    }
+    if (r.state_z && k[3] > kMaxNormalizedWidth) {
+        raise(Status::unsupported, "linear_recurrence: {} key features, at most {} when normalised", k[3],
+              kMaxNormalizedWidth);
+    }
+}
+
+std::vector<uint32_t> constants_of(const LinearRecurrence& r, uint32_t group_columns, bool has_initial)
+{
+    std::vector<uint32_t> c(kConstantCount);
+    c[kQArena] = arena_constant(r.q);
+    c[kKArena] = arena_constant(r.k);
+    c[kVArena] = arena_constant(r.v);
+    c[kOArena] = arena_constant(r.o);
+    c[kStateArena] = arena_constant(r.state);
+    c[kColumns] = group_columns;
+    c[kHasInitial] = has_initial;
+    c[kFeature] = static_cast<uint32_t>(r.feature);
+    c[kDecay] = form_of(r.decay);
+    c[kIsNegExp] = r.is_neg_exp;
+    c[kHasHeadFactor] = r.head_factor != nullptr;
+    c[kBeta] = form_of(r.beta);
+    c[kRule] = static_cast<uint32_t>(r.rule);
+    c[kErasesPre] = r.erases_pre;
+    c[kWritesPlain] = r.writes_plain;
+    c[kReadsBefore] = r.reads_before;
+    c[kHasGain] = r.value_gain != nullptr;
+    c[kHasBonus] = r.bonus != nullptr;
+    c[kNormalize] = r.state_z != nullptr;
+    return c;
+}
+
+gpu::LinearAttentionParameters parameters_of(const LinearRecurrence& r)
+{
+    const auto offset = [](const Tensor* tensor) { return tensor ? tensor->offset : kNone; };
+    const Shape& k = r.k.shape;
+    return {r.q.offset,
+            r.k.offset,
+            r.v.offset,
+            r.o.offset,
+            r.initial ? r.initial->offset : r.state.offset,
+            r.initial_z ? r.initial_z->offset : offset(r.state_z),
+            r.state.offset,
+            offset(r.state_z),
+            offset(r.decay),
+            offset(r.head_factor),
+            offset(r.beta),
+            offset(r.erase_read),
+            offset(r.erase_write),
+            offset(r.value_gain),
+            offset(r.bonus),
+            r.streams,
+            k[1],
+            r.first,
+            r.count,
+            k[2],
+            k[3],
+            r.v.shape[3],
+            r.scale,
+            r.epsilon,
+            r.denominator_min};
+}
+
+} // namespace
+
+void linear_recurrence(Recorder& recorder, const LinearRecurrence& r)
+{
+    check(r);
+    const Shape& k = r.k.shape;
+    const uint32_t columns = r.v.shape[3];
+    const uint32_t group_columns = columns_per_group(columns);
+    const uint32_t blocks = ceil_div(columns, group_columns);
+    // Loop trips of an invocation for one token: rows of S once or twice, rows of z, the sums over lanes.
+    const uint32_t rows = ceil_div(k[3], 64 / group_columns);
+    const uint64_t sweeps = r.rule == EraseRule::none ? 1 : 2;
+    const uint64_t trips = (sweeps * (rows + 7) + ceil_div(k[3], 64)) * (r.state_z ? blocks : 1) + 1;
+    const auto tokens_per_launch = static_cast<uint32_t>(std::max<uint64_t>(1, kMaxTrips / trips));
+    gpu::LinearAttentionParameters p = parameters_of(r);
+    bool has_initial = r.initial != nullptr;
+    for (uint32_t done = 0; done < r.count; done += p.count) {
+        p.first = r.first + done;
+        p.count = std::min(tokens_per_launch, r.count - done);
+        Launch launch;
+        launch.kernel = {&kernels::linear_attention, constants_of(r, group_columns, has_initial)};
+        launch.set_push(p);
+        launch.groups = {r.state_z ? 1 : blocks, k[2], k[0]};
+        launch.reads = {r.q.slice(), r.k.slice(), r.v.slice()};
+        for (const Tensor* tensor : {r.initial, r.initial_z, r.decay, r.head_factor, r.beta, r.erase_read,
+                                     r.erase_write, r.value_gain, r.bonus}) {
+            if (tensor) launch.reads.push_back(tensor->slice());
+        }
+        launch.writes = {r.o.slice(), r.state.slice()};
+        if (r.state_z) launch.writes.push_back(r.state_z->slice());
+        launch.host = on_host;
+        recorder.list.append(std::move(launch));
+        has_initial = true;
+        p.initial = p.state; // the next launch goes on from where this one stopped
+        p.initial_z = p.state_z;
+    }
+}
+
+} // namespace gramian
