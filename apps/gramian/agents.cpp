@@ -10,7 +10,10 @@ namespace {
 
 constexpr const char* kExtension = ".safetensors";
 
-bool is_variant(const std::string& name) { return name.ends_with("-linear") || name.ends_with("-softmax"); }
+bool is_variant(const std::string& name)
+{
+    return name.ends_with("-linear") || name.ends_with("-softmax");
+}
 
 bool is_path(const std::string& agent)
 {

@@ -25,7 +25,8 @@ DeviceHandle open_device(const CommonOptions& options, const std::string& select
     chosen.validation = validation && std::string(validation) == "1";
     DeviceHandle device(chosen);
     if (selector == "auto" && device.info().is_host && !options.quiet) {
-        fmt::print(stderr, "no Vulkan device here (a driver such as mesa-vulkan-drivers gives one): running on the host\n");
+        fmt::print(stderr,
+                   "no Vulkan device here (a driver such as mesa-vulkan-drivers gives one): running on the host\n");
     }
     return device;
 }
@@ -33,13 +34,18 @@ DeviceHandle open_device(const CommonOptions& options, const std::string& select
 Exit exit_code(gramian_status status)
 {
     switch (status) {
-        case GRAMIAN_OK: return Exit::done;
-        case GRAMIAN_NO_DEVICE: return Exit::no_device;
+        case GRAMIAN_OK:
+            return Exit::done;
+        case GRAMIAN_NO_DEVICE:
+            return Exit::no_device;
         case GRAMIAN_INVALID_MODEL:
-        case GRAMIAN_IO_ERROR: return Exit::bad_input;
+        case GRAMIAN_IO_ERROR:
+            return Exit::bad_input;
         case GRAMIAN_DEVICE_LOST:
-        case GRAMIAN_TIMEOUT: return Exit::device_lost;
-        default: return Exit::failed;
+        case GRAMIAN_TIMEOUT:
+            return Exit::device_lost;
+        default:
+            return Exit::failed;
     }
 }
 

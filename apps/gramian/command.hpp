@@ -46,6 +46,8 @@ struct Command {
 };
 
 Command make_run(CLI::App& parent);
+Command make_act(CLI::App& parent);
+Command make_demo(CLI::App& parent);
 Command make_devices(CLI::App& parent);
 Command make_inspect(CLI::App& parent);
 Command make_agents(CLI::App& parent);

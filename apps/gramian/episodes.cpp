@@ -59,9 +59,10 @@ private:
         const Json& input = description_.at("inputs").at(0);
         const Json& output = description_.at("outputs").at(0);
         if (input.at("size") == task.observation_size() && output.at("size") == task.action_size()) return;
-        throw UsageError(fmt::format("the model takes {} numbers and gives {}, task {} has observations of {} and actions of {}",
-                                     input.at("size").dump(), output.at("size").dump(), options_.task,
-                                     task.observation_size(), task.action_size()));
+        throw UsageError(
+            fmt::format("the model takes {} numbers and gives {}, task {} has observations of {} and actions of {}",
+                        input.at("size").dump(), output.at("size").dump(), options_.task, task.observation_size(),
+                        task.action_size()));
     }
 
     /// Shows every stream one demonstration on its own system, all in one observation, and solves all in one go.
@@ -134,9 +135,9 @@ RecordedEpisode describe_system(const Task& task)
         const tasks::CartPoleSystem& system = pole->system();
         episode.half_length = system.half_length;
         episode.track_half_width = pole->view().track_half_width;
-        episode.caption = fmt::format("pole {:.2f} m, {:.2f} kg · cart {:.2f} kg · motor polarity {}",
-                                      2 * system.half_length, system.pole_mass, system.cart_mass,
-                                      system.polarity > 0 ? "+" : "−");
+        episode.caption =
+            fmt::format("pole {:.2f} m, {:.2f} kg · cart {:.2f} kg · motor polarity {}", 2 * system.half_length,
+                        system.pole_mass, system.cart_mass, system.polarity > 0 ? "+" : "−");
     }
     return episode;
 }

@@ -60,10 +60,11 @@ void print_model(const Json& model, const Json& memory)
     fmt::print("  {} parameters, {} bytes of weights, {} golden tokens, fingerprint {}\n",
                model.at("parameter_count").get<uint64_t>(), model.at("weight_bytes").get<uint64_t>(),
                model.at("golden_tokens").get<uint32_t>(), model.at("fingerprint").get<std::string>());
-    fmt::print("  {} streams: {} bytes of state ({} a stream), {} of scratch; a step is {} dispatches, {} bytes moved\n",
-               memory.at("streams").get<uint32_t>(), memory.at("state_bytes").get<uint64_t>(),
-               memory.at("state_bytes_per_stream").get<uint64_t>(), memory.at("activation_bytes").get<uint64_t>(),
-               memory.at("step_dispatches").get<uint32_t>(), memory.at("step_bytes_moved").get<uint64_t>());
+    fmt::print(
+        "  {} streams: {} bytes of state ({} a stream), {} of scratch; a step is {} dispatches, {} bytes moved\n",
+        memory.at("streams").get<uint32_t>(), memory.at("state_bytes").get<uint64_t>(),
+        memory.at("state_bytes_per_stream").get<uint64_t>(), memory.at("activation_bytes").get<uint64_t>(),
+        memory.at("step_dispatches").get<uint32_t>(), memory.at("step_bytes_moved").get<uint64_t>());
     if (model.contains("card") && model.at("card").contains("summary")) {
         fmt::print("  {}\n", model.at("card").at("summary").get<std::string>());
     }

@@ -31,7 +31,7 @@ struct RunOptions {
 
 const char* head_label(const std::string& head)
 {
-    if (head == "intention") return "Intention (least squares)";
+    if (head == "intention") return "Intention";
     return head == "linear" ? "Linear attention" : "Softmax attention";
 }
 
@@ -97,8 +97,8 @@ Recording make_recording(const std::vector<RunRow>& rows, const Yardsticks& yard
     Recording recording;
     recording.title = fmt::format("{}: one demonstration each", rows.front().agent);
     recording.subtitle = fmt::format("Cart-poles that no training has seen (seed {}). Each agent saw one demonstration "
-                                     "of the teacher on this very system and learned from it on {}; least squares "
-                                     "controls, attention over the same pairs does not.",
+                                     "of the teacher on this very system and learned from it on {}. The three heads "
+                                     "share one encoder design, recipe and number of training iterations.",
                                      rows.front().seed, rows.front().device);
     recording.period_s = period_s;
     recording.episodes = yardsticks.recorded;
@@ -128,7 +128,8 @@ void write_trace(const std::string& path, const RunRow& row)
         const Trajectory& kept = row.results.trajectories[episode];
         for (size_t step = 0; step < kept.rewards.size(); ++step) {
             text += fmt::format("{},{}", episode, step);
-            for (size_t i = 0; i < observation_size; ++i) text += fmt::format(",{}", kept.observations[step * observation_size + i]);
+            for (size_t i = 0; i < observation_size; ++i)
+                text += fmt::format(",{}", kept.observations[step * observation_size + i]);
             for (size_t i = 0; i < action_size; ++i) text += fmt::format(",{}", kept.actions[step * action_size + i]);
             text += fmt::format(",{}\n", kept.rewards[step]);
         }
@@ -205,7 +206,8 @@ Command make_run(CLI::App& parent)
         ->check(CLI::Range(1U, 1'000'000U))
         ->capture_default_str();
     app->add_option("--seed", options->seed, "Which systems")->capture_default_str();
-    app->add_option("--streams", options->streams, "Episodes side by side; default: all")->check(CLI::Range(1U, 1'000'000U));
+    app->add_option("--streams", options->streams, "Episodes side by side; default: all")
+        ->check(CLI::Range(1U, 1'000'000U));
     app->add_option("--head", options->head, "Only this head")->check(CLI::IsMember(kHeads));
     app->add_option("--view", options->view, "term: watch it in the terminal")
         ->check(CLI::IsMember({"term", "none"}))

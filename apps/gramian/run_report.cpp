@@ -13,7 +13,10 @@ double mean(const std::vector<double>& values)
     return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(std::max<size_t>(values.size(), 1));
 }
 
-double worst(const std::vector<double>& values) { return *std::min_element(values.begin(), values.end()); }
+double worst(const std::vector<double>& values)
+{
+    return *std::min_element(values.begin(), values.end());
+}
 
 /// The smallest value that at least this share of the sorted values do not exceed.
 double percentile(std::vector<double> values, double share)
@@ -92,8 +95,8 @@ void print_run_table(const std::vector<RunRow>& rows)
     const RunRow& first = rows.front();
     fmt::print("{} on {}: {} unseen systems, seed {}\n\n", first.agent, first.task, first.teacher.size(), first.seed);
     fmt::print("  {:<22} {:>8} {:>8} {:>9} {:>12}\n", "", "mean", "worst", "/ teacher", "above half");
-    fmt::print("  {:<22} {:>8.1f} {:>8.1f} {:>9.3f} {:>8} of {}\n", "teacher", mean(first.teacher), worst(first.teacher),
-               1.0, first.teacher.size(), first.teacher.size());
+    fmt::print("  {:<22} {:>8.1f} {:>8.1f} {:>9.3f} {:>8} of {}\n", "teacher", mean(first.teacher),
+               worst(first.teacher), 1.0, first.teacher.size(), first.teacher.size());
     for (const RunRow& row : rows) {
         const bool is_same_device = row.device == first.device && row.executor == first.executor;
         const std::string label = is_same_device ? row.head : row.head + " (" + row.executor + ")";

@@ -86,10 +86,10 @@ CartPole::CartPole(const CartPoleSystem& system, Purpose purpose, std::uint64_t 
 void CartPole::reset(std::uint64_t episode)
 {
     Random random(purpose_, Lane::episode, seed_, index_, episode);
-    state_.x = random.uniform(-.2, .2);
+    state_.x = random.uniform(-.1, .1);
     state_.x_dot = random.uniform(-.1, .1);
-    state_.theta = std::numbers::pi + random.uniform(-.2, .2);
-    state_.theta_dot = random.uniform(-.2, .2);
+    state_.theta = std::numbers::pi + random.uniform(-.1, .1);
+    state_.theta_dot = random.uniform(-.1, .1);
     force_ = 0;
     steps_ = 0;
     is_done_ = false;
@@ -123,8 +123,9 @@ double CartPole::step(const float* action)
     const bool has_left = std::abs(state_.x) > kTrackHalfWidthM;
     is_done_ = has_left || steps_ == step_count();
     if (has_left) return 0;
+    const double upright = (1 + std::cos(state_.theta)) / 2;
     const double offset = state_.x / kCentreWidthM;
-    return (1 + std::cos(state_.theta)) / 2 / (1 + offset * offset);
+    return upright * upright / (1 + offset * offset);
 }
 
 CartPoleView CartPole::view() const

@@ -19,8 +19,8 @@ struct CartPoleView {
 };
 
 /// Observation: x / 2 m, x_dot / 2 m/s, cos theta, sin theta, theta_dot / 5 rad/s. Action: one number
-/// in [-1, 1], times kForceN and the polarity. Reward of a step, taken after it:
-/// (1 + cos theta) / 2 / (1 + (x / 0.5 m)^2). Starts hanging, every part of the state off by a little.
+/// in [-1, 1], times kForceN and the polarity. Reward of a step, taken after it, 0 off the track:
+/// ((1 + cos theta) / 2)^2 / (1 + (x / 0.5 m)^2). Starts hanging, each part of the state off by up to 0.1.
 class CartPole final : public Task {
 public:
     /// The seed and index decide, with the purpose and the episode's key, the initial states.

@@ -13,18 +13,18 @@ constexpr int kSeriesTerms = 12;
 constexpr int kMaxRiccatiRounds = 5000;
 constexpr double kRiccatiTolerance = 1e-9; // of the gain, N per unit of state
 // Costs of position (1/m^2), velocity, angle (1/rad^2), angular velocity, and of a full action.
-constexpr Vector kStateCost{1.0, .2, 4.0, .2};
-constexpr double kActionCost = 4.0;
+constexpr Vector kStateCost{5.0, .2, 10.0, .2};
+constexpr double kActionCost = .5;
 
 // The pump, in units of cart acceleration.
 constexpr double kPumpGain = 40.0;           // m/s^2 for a full lack of energy at the swing's frequency
-constexpr double kPumpLimit = 6.0;           // m/s^2
-constexpr double kPumpCentreStiffness = 2.0; // 1/s^2
-constexpr double kPumpCentreDamping = 1.0;   // 1/s
+constexpr double kPumpLimit = 8.0;           // m/s^2
+constexpr double kPumpCentreStiffness = 4.0; // 1/s^2
+constexpr double kPumpCentreDamping = 2.0;   // 1/s
 
 // Where the regulator takes over, in the measure of CartPoleTeacher::action().
-constexpr double kCatchMeasure = .12;
-constexpr double kCatchSharpness = 20.0;
+constexpr double kCatchMeasure = .1;
+constexpr double kCatchSharpness = 30.0;
 
 struct Linearised {
     Matrix a{}; ///< of x[t+1] = a x[t] + b F[t]

@@ -8,8 +8,8 @@ namespace gramian::tasks {
 
 constexpr double kCartPolePeriodS = 0.02;
 constexpr double kGravity = 9.81; // m/s^2
-constexpr double kForceN = 15.0;  // force of action 1
-constexpr double kTrackHalfWidthM = 3.0;
+constexpr double kForceN = 12.0;  // force of action 1
+constexpr double kTrackHalfWidthM = 1.6;
 
 struct CartPoleSystem {
     double half_length; ///< l, m

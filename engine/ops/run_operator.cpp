@@ -10,8 +10,11 @@
 namespace gramian {
 namespace {
 
-constexpr uint32_t kGuard = 16;             // words between tensors
-constexpr uint32_t kGuardWord = 0x7fc0dead; // a NaN that no kernel makes
+constexpr uint32_t kGuard = 16; // words between tensors
+// NaNs that no kernel makes. Outputs have another one than inputs: a sum of two NaNs keeps the bits of the first, so a
+// stray sum of what lies behind two inputs would otherwise go unseen behind the output.
+constexpr uint32_t kGuardWord = 0x7fc0dead;
+constexpr uint32_t kOutputGuardWord = 0x7fc0beef;
 
 struct Placed {
     Tensors in;
@@ -38,6 +41,10 @@ void check_inputs(const Operator& op, const std::vector<NamedArray>& inputs)
                   input.shape.text());
         }
         if (input.values.empty()) raise(Status::invalid_argument, "{}: {} is empty", op.name, input.name);
+        if (input.shape.rank() == 0) {
+            raise(Status::invalid_argument, "{}: {}: expected at least one extent, found a scalar", op.name,
+                  input.name);
+        }
     }
     for (const Port& port : op.inputs) {
         const bool is_given = std::any_of(inputs.begin(), inputs.end(),
@@ -73,21 +80,32 @@ void write_floats(Memory& memory, uint64_t offset, std::span<const float> values
     memory.write(offset, std::as_bytes(values));
 }
 
-/// Everything that no input fills holds NaN with the guard's bits.
-void fill(Memory& memory, const ArenaLayout& layout)
+void fill(Memory& memory, uint64_t offset, uint64_t bytes, uint32_t word)
 {
-    std::vector<uint32_t> words(layout.bytes() / 4, kGuardWord);
-    memory.write(0, std::as_bytes(std::span<const uint32_t>(words)));
+    const std::vector<uint32_t> words(std::min<uint64_t>(bytes / 4, 1U << 18), word);
+    for (uint64_t done = 0; done < bytes; done += 4 * words.size()) {
+        const size_t count = std::min<uint64_t>(words.size(), (bytes - done) / 4);
+        memory.write(offset + done, std::as_bytes(std::span(words).first(count)));
+    }
 }
 
-void check_guards(Memory& memory, const Tensors& tensors, std::string_view op)
+/// Everything that no input fills holds NaN, with bits that tell which guard it is.
+void fill_guards(Memory& memory, const ArenaLayout& layout, const Tensors& out)
+{
+    fill(memory, 0, layout.bytes(), kGuardWord);
+    for (const Tensors::Entry& entry : out.entries()) {
+        fill(memory, entry.tensor.slice().offset, entry.tensor.bytes() + 4 * kGuard, kOutputGuardWord);
+    }
+}
+
+void check_guards(Memory& memory, const Tensors& tensors, uint32_t expected, std::string_view op)
 {
     std::array<uint32_t, kGuard> words{};
     for (const Tensors::Entry& entry : tensors.entries()) {
         if (entry.tensor.arena != Arena::activations) continue;
         memory.read(entry.tensor.slice().offset + entry.tensor.bytes(),
                     std::as_writable_bytes(std::span<uint32_t>(words)));
-        if (std::all_of(words.begin(), words.end(), [](uint32_t word) { return word == kGuardWord; })) continue;
+        if (std::all_of(words.begin(), words.end(), [&](uint32_t word) { return word == expected; })) continue;
         raise(Status::internal, "{}: wrote past the end of {}", op, entry.name);
     }
 }
@@ -137,7 +155,7 @@ OperatorRun run_operator(Device& device, std::string_view name, const Json& attr
 
     const auto weight_memory = device.allocate(MemoryKind::device, weights.bytes(), "operator weights");
     const auto activation_memory = device.allocate(MemoryKind::device, activations.bytes(), "operator tensors");
-    fill(*activation_memory, activations);
+    fill_guards(*activation_memory, activations, placed.out);
     for (const auto& [tensor, values] : placed.uploads) {
         write_floats(tensor.arena == Arena::weights ? *weight_memory : *activation_memory, tensor.slice().offset,
                      values);
@@ -157,8 +175,8 @@ OperatorRun run_operator(Device& device, std::string_view name, const Json& attr
         run.run_us.push_back(spent.count());
     }
     if (options.check_guards) {
-        check_guards(*activation_memory, placed.in, name);
-        check_guards(*activation_memory, placed.out, name);
+        check_guards(*activation_memory, placed.in, kGuardWord, name);
+        check_guards(*activation_memory, placed.out, kOutputGuardWord, name);
     }
     for (const Tensors::Entry& entry : placed.out.entries()) {
         NamedArray output{entry.name, entry.tensor.shape, std::vector<float>(entry.tensor.element_count())};

@@ -45,7 +45,7 @@ void check(const SoftmaxAttention& attention, uint32_t group_columns)
         raise(Status::invalid_argument, "softmax_attention: q {}, k {}, v {} and o {} do not fit together", q.text(),
               k.text(), v.text(), attention.o.shape.text());
     }
-    const uint64_t trips = uint64_t{ceil_div(k[1], 64)} * (k[3] + group_columns + 8);
+    const uint64_t trips = uint64_t{ceil_div(k[1], 64)} * (k[3] + group_columns + 10);
     if (trips > kMaxTrips) {
         raise(Status::unsupported, "softmax_attention: {} keys of width {} take {} loop trips, at most {}", k[1], k[3],
               trips, kMaxTrips);

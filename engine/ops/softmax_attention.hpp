@@ -18,7 +18,7 @@ struct SoftmaxAttention {
 
 /// o = softmax(scale q K^T) V, numerically shifted by the running maximum; a query that sees no key gets 0.
 /// Vaswani et al. 2017, eq. 1. Throws invalid_argument when the shapes disagree, unsupported when a workgroup would
-/// need more loop trips than every driver runs (N (D + 80) > 3.8 million, about).
+/// need more loop trips than every driver runs (N (D + 74) over 3.8 million, about).
 void softmax_attention(Recorder& recorder, const SoftmaxAttention& attention);
 
 } // namespace gramian

@@ -32,13 +32,19 @@ void softmax_attention(uint32_t t, const Real* q, Key k, Value v, Real* o, uint3
     }
     std::fill(o, o + columns, Real(0));
     if (!std::isfinite(largest)) return;
+    // Blocks of 64 are summed by themselves: one long chain of floats would lose digits over a long context.
     Real total = 0;
-    for (uint32_t s = 0; s < keys; ++s) {
-        const Real weight = std::exp(scores[s] - largest);
-        total += weight;
-        if (weight > 0) {
-            for (uint32_t j = 0; j < columns; ++j) o[j] += weight * v(s)[j];
+    std::vector<Real> block(columns);
+    for (uint32_t first = 0; first < keys; first += 64) {
+        Real block_total = 0;
+        std::fill(block.begin(), block.end(), Real(0));
+        for (uint32_t s = first; s < std::min(keys, first + 64); ++s) {
+            const Real weight = std::exp(scores[s] - largest);
+            block_total += weight;
+            for (uint32_t j = 0; j < columns && weight > 0; ++j) block[j] += weight * v(s)[j];
         }
+        total += block_total;
+        for (uint32_t j = 0; j < columns; ++j) o[j] += block[j];
     }
     for (uint32_t j = 0; j < columns; ++j) o[j] /= total;
 }

@@ -118,6 +118,18 @@ void NodeRecorder::record(const Node& node, const Node& last)
     node.op->record_with(recorder_, node.attributes, in, out, last.op->activation(last.attributes));
 }
 
+void NodeRecorder::record_recurrent(const Node& node, const Tensors& states)
+{
+    label(node, "");
+    const Tensors in = inputs(node, [](const Port&) { return true; });
+    Tensors out;
+    const auto shapes = node.op->infer(node.attributes, in);
+    for (size_t i = 0; i < node.outputs.size(); ++i) {
+        out.add(shapes[i].first, place_of(node.outputs[i]).as(shapes[i].second));
+    }
+    node.op->recurrent->record(recorder_, node.attributes, in, states, out);
+}
+
 void NodeRecorder::record_observe(const Node& node, const Tensors& states, const SlotMap& map)
 {
     label(node, " observe");

@@ -15,6 +15,15 @@ namespace {
 constexpr uint32_t kObserveTokens = 16'384;
 constexpr uint32_t kObserveTokensPerStream = 128;
 
+bool is_recurrent(const Node& node)
+{
+    return node.op->recurrent && !node.is_context;
+}
+bool has_solve(const Node& node)
+{
+    return node.is_context && node.op->context->solve;
+}
+
 Shape with_leading(uint32_t count, const Shape& shape)
 {
     Shape result{count};
@@ -33,7 +42,7 @@ Session::Session(const Model& model, const SessionOptions& options) : model_(mod
     positions_.assign(streams_, 0);
     place_io();
     place_state();
-    record_programs(options.profile);
+    make_programs(options.profile);
     warm_up();
 }
 
@@ -67,75 +76,97 @@ void Session::place_state()
     const uint64_t reports_begin = io_layout_.bytes();
     for (size_t i = 0; i < model_.nodes().size(); ++i) {
         const Node& node = model_.nodes()[i];
-        if (node.op->context && !node.is_context) {
+        if (!plan.step[i] && !plan.observe[i]) continue;
+        if (node.op->context && !node.is_context && !node.op->recurrent) {
             raise(Status::unsupported, "{}: this version runs {} over a context input only", node.name, node.op->name);
         }
-        if (!node.is_context || !plan.step[i]) continue;
+        if (is_recurrent(node) && plan.observe[i]) {
+            raise(Status::unsupported, "{}: a node that carries its own state, before one that learns from a context",
+                  node.name);
+        }
+        if (!node.is_context && !is_recurrent(node)) continue;
+        const auto states = node.is_context ? node.op->context->states : node.op->recurrent->states;
         NodeState state;
         state.node = &node;
-        for (const StateShape& shape : node.op->context->states(node.attributes, context_shapes(model_, node))) {
+        for (const StateShape& shape : states(node.attributes, context_shapes(model_, node))) {
             state.tensors.add(shape.name, state_layout_.take(with_leading(streams_, shape.shape)));
         }
-        if (node.op->context->solve) state.report = io_layout_.take({slots_, node.heads, kSolveReportWords});
+        if (has_solve(node)) state.report = io_layout_.take({slots_, node.heads, kSolveReportWords});
         node_states_.push_back(std::move(state));
     }
     solve_out_ = {reports_begin, io_layout_.bytes() - reports_begin};
 }
 
-void Session::record_programs(bool profile)
+/// The launch lists of a session, and the scratch that each of them needs.
+struct Session::Recordings {
+    struct One {
+        LaunchList list;
+        ArenaLayout scratch{Arena::activations};
+    };
+    One step, observe, solve;
+
+    [[nodiscard]] uint64_t scratch_bytes() const
+    {
+        return std::max({step.scratch.bytes(), observe.scratch.bytes(), solve.scratch.bytes()});
+    }
+};
+
+void Session::record_nodes(Recordings& recordings)
 {
-    Device& device = model_.device();
-    const Plan plan = plan_nodes(model_);
-    LaunchList step;
-    LaunchList observe;
-    LaunchList solve;
-    ArenaLayout observe_scratch(Arena::activations);
-    ArenaLayout solve_scratch(Arena::activations);
-    Recorder step_recorder{step, device.caps(), activation_layout_};
-    Recorder observe_recorder{observe, device.caps(), observe_scratch};
-    Recorder solve_recorder{solve, device.caps(), solve_scratch};
-    NodeRecorder stepper(model_, step_recorder, {streams_, 1});
-    NodeRecorder observer(model_, observe_recorder, {slots_, tokens_});
+    const Caps& caps = model_.device().caps();
+    Recorder step{recordings.step.list, caps, recordings.step.scratch};
+    Recorder observe{recordings.observe.list, caps, recordings.observe.scratch};
+    Recorder solve{recordings.solve.list, caps, recordings.solve.scratch};
+    NodeRecorder stepper(model_, step, {streams_, 1});
+    NodeRecorder observer(model_, observe, {slots_, tokens_});
     for (size_t i = 0; i < model_.inputs().size(); ++i) {
         if (!model_.inputs()[i].is_context) stepper.place(model_.inputs()[i].value, step_inputs_[i]);
         if (model_.has_context()) observer.place(model_.inputs()[i].value, observe_inputs_[i]);
     }
     for (size_t i = 0; i < model_.outputs().size(); ++i) stepper.place(model_.outputs()[i].value, step_outputs_[i]);
     const SlotMap map{slot_streams_.offset, slot_counts_.offset, slot_positions_.offset, slots_};
+    const Plan plan = plan_nodes(model_);
     auto state = node_states_.begin();
     for (size_t i = 0; i < model_.nodes().size(); ++i) {
         const Node& node = model_.nodes()[i];
-        if (plan.is_taken[i]) continue;
-        if (!node.is_context) {
-            const Node& last = model_.nodes()[plan.last[i]];
+        const Node& last = model_.nodes()[plan.last[i]];
+        if (plan.is_taken[i] || (!plan.step[plan.last[i]] && !plan.observe[plan.last[i]])) continue;
+        if (!node.is_context && !is_recurrent(node)) {
             if (plan.step[plan.last[i]]) stepper.record(node, last);
             if (plan.observe[plan.last[i]]) observer.record(node, last);
             continue;
         }
-        if (!plan.step[i]) continue;
-        stepper.record_read(node, state->tensors);
-        observer.record_observe(node, state->tensors, map);
-        if (node.op->context->solve) {
-            solve.set_label(node.name.substr(node.name.find(": ") + 2) + " solve");
-            node.op->context->solve(solve_recorder, node.attributes, context_shapes(model_, node), state->tensors,
-                                    state->report, map);
+        const NodeState& kept = *state++;
+        if (is_recurrent(node)) {
+            stepper.record_recurrent(node, kept.tensors);
+            continue;
         }
-        ++state;
+        stepper.record_read(node, kept.tensors);
+        observer.record_observe(node, kept.tensors, map);
+        if (!has_solve(node)) continue;
+        solve.list.set_label(node.name.substr(node.name.find(": ") + 2) + " solve");
+        node.op->context->solve(solve, node.attributes, context_shapes(model_, node), kept.tensors, kept.report, map);
     }
+}
 
-    const uint64_t activation_bytes =
-        std::max({activation_layout_.bytes(), observe_scratch.bytes(), solve_scratch.bytes()});
+void Session::make_programs(bool profile)
+{
+    Recordings recordings;
+    record_nodes(recordings);
     check_fits();
+    Device& device = model_.device();
     io_ = device.allocate(MemoryKind::io, io_layout_.bytes(), "session io");
     state_ = device.allocate(MemoryKind::device, state_layout_.bytes(), fmt::format("state of {} streams", streams_));
-    activations_ = device.allocate(MemoryKind::device, activation_bytes, "session activations");
+    activations_ = device.allocate(MemoryKind::device, recordings.scratch_bytes(), "session activations");
     const Arenas arenas{{model_.weights(), state_.get(), activations_.get(), io_.get()}};
+    const LaunchList& step = recordings.step.list;
     step_ = device.compile(step, arenas, {"step", step_in_, step_out_, profile});
     for (const Launch& launch : step.launches()) step_labels_.push_back(step.label(launch));
     step_bytes_moved_ = step.bytes_moved();
     step_dispatches_ = static_cast<uint32_t>(step.launches().size());
     if (!model_.has_context()) return;
-    observe_ = device.compile(observe, arenas, {"observe", observe_in_, {}, false});
+    observe_ = device.compile(recordings.observe.list, arenas, {"observe", observe_in_, {}, false});
+    const LaunchList& solve = recordings.solve.list;
     if (!solve.launches().empty()) solve_ = device.compile(solve, arenas, {"solve", solve_in_, solve_out_, false});
 }
 
@@ -335,7 +366,7 @@ SolveOutcome Session::outcome_of(uint32_t slot) const
     SolveOutcome worst;
     worst.min_pivot = INFINITY;
     for (const NodeState& state : node_states_) {
-        if (!state.node->op->context->solve) continue;
+        if (!has_solve(*state.node)) continue;
         const float* report = io_floats(state.report) + size_t{slot} * state.node->heads * kSolveReportWords;
         for (uint32_t head = 0; head < state.node->heads; ++head, report += kSolveReportWords) {
             worst.min_pivot = std::min(worst.min_pivot, report[0]);

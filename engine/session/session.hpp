@@ -68,6 +68,7 @@ public:
     [[nodiscard]] std::vector<NodeTime> step_profile();
 
 private:
+    struct Recordings;
     struct NodeState {
         const Node* node = nullptr;
         Tensors tensors;
@@ -76,7 +77,8 @@ private:
 
     void place_io();
     void place_state();
-    void record_programs(bool profile);
+    void record_nodes(Recordings& recordings);
+    void make_programs(bool profile);
     void check_fits() const;
     void check_streams(std::span<const uint32_t> streams) const;
     void check_finite(std::span<const float> values, const ModelPort& port, std::span<const uint32_t> streams,
@@ -95,7 +97,6 @@ private:
     uint32_t tokens_ = 0; // tokens a slot in one observation
     ArenaLayout io_layout_{Arena::io};
     ArenaLayout state_layout_{Arena::state};
-    ArenaLayout activation_layout_{Arena::activations};
     std::vector<Tensor> step_inputs_;    // by model input; unused for context inputs
     std::vector<Tensor> step_outputs_;   // by model output
     std::vector<Tensor> observe_inputs_; // by model input

@@ -10,7 +10,12 @@ const uint kElu = 7;
 const uint kSoftplus = 8;
 const uint kExp = 9;
 
-float sigmoid(float x) { return 1.0 / (1.0 + exp(-x)); }
+// By e^-|x|, which never overflows: what an infinity would do afterwards is not promised.
+float sigmoid(float x)
+{
+    float e = exp(-abs(x));
+    return (x < 0.0 ? e : 1.0) / (1.0 + e);
+}
 
 // e^x - 1 without cancellation: near 0 by its series, elsewhere by exp.
 float expm1(float x)

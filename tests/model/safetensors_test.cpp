@@ -2,18 +2,13 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "base/hash.hpp"
 #include "base/json.hpp"
+#include "folder.hpp"
+#include "refused.hpp"
 
 #include <cmath>
-#include <csignal>
 #include <cstring>
-#include <doctest/doctest.h>
-#include <filesystem>
 #include <limits>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 using namespace gramian;
 
@@ -58,21 +53,6 @@ std::string offsets_of(std::string_view offsets)
     return one(fmt::format(R"({{"dtype":"F32","shape":[2],"data_offsets":{}}})", offsets));
 }
 
-template <class Action>
-void refused(Status status, std::string_view words, Action action)
-{
-    CAPTURE(words);
-    try {
-        action();
-        FAIL_CHECK("accepted");
-    } catch (const Error& error) {
-        const std::string message = error.what();
-        CAPTURE(message);
-        CHECK(error.status() == status);
-        CHECK(message.find(words) != std::string::npos);
-    }
-}
-
 void refused(Bytes bytes, std::string_view words)
 {
     refused(Status::invalid_model, words, [&] { SafetensorsFile::parse(std::move(bytes), "bad.safetensors"); });
@@ -99,28 +79,6 @@ Bytes valid_file()
     };
     return serialize_safetensors(tensors, {{"gramian.model", R"({"version":1})"}, {"note", "ü \" \n"}});
 }
-
-/// A fresh folder, removed with what is in it.
-struct Folder {
-    std::filesystem::path path;
-
-    Folder()
-    {
-        std::string name = (std::filesystem::temp_directory_path() / "gramian-test-XXXXXX").string();
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path = name;
-    }
-    ~Folder()
-    {
-        std::error_code ignored;
-        std::filesystem::remove_all(path, ignored);
-    }
-    [[nodiscard]] size_t count() const
-    {
-        return static_cast<size_t>(
-            std::distance(std::filesystem::directory_iterator(path), std::filesystem::directory_iterator()));
-    }
-};
 
 } // namespace
 
@@ -476,111 +434,4 @@ TEST_CASE("safetensors: loads from disk and names the path that it cannot read")
     write_file_atomically(path, Bytes(3));
     refused(Status::invalid_model, "model.safetensors: expected at least 8 bytes",
             [&] { SafetensorsFile::load(path); });
-}
-
-TEST_CASE("file: refuses devices, pipes and files over the limit")
-{
-    const Folder folder;
-    const auto path = folder.path / "ten";
-    write_file_atomically(path, Bytes(10));
-    CHECK(read_file(path, 10).size() == 10);
-    refused(Status::io_error, "ten: expected at most 9 bytes, found 10", [&] { read_file(path, 9); });
-    refused(Status::io_error, "/dev/zero: expected a regular file", [] { read_file("/dev/zero", 10); });
-    const auto pipe = folder.path / "pipe";
-    REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
-    refused(Status::io_error, "pipe: expected a regular file", [&] { read_file(pipe, 10); });
-}
-
-TEST_CASE("file: a write that fails keeps the old file and leaves no temporary")
-{
-    const Folder folder;
-    const auto path = folder.path / "kept";
-    write_file_atomically(path, Bytes(10));
-
-    // A limit on the size of files stands in for a full disk.
-    struct rlimit before = {};
-    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
-    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-    struct rlimit small = before;
-    small.rlim_cur = 4'096;
-    REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
-    refused(Status::io_error, "kept: cannot write: File too large",
-            [&] { write_file_atomically(path, Bytes(100'000)); });
-    ::setrlimit(RLIMIT_FSIZE, &before);
-    std::signal(SIGXFSZ, handler);
-
-    CHECK(read_file(path, 1'000'000).size() == 10);
-    CHECK(folder.count() == 1);
-}
-
-TEST_CASE("file: a full device and an unwritable place are errors that name the path")
-{
-    const Folder folder;
-    if (std::filesystem::exists("/dev/full"))
-        refused(Status::io_error, "/dev/full: cannot write: No space left on device",
-                [] { write_file_atomically("/dev/full", Bytes(10)); });
-    refused(Status::io_error, "x: cannot write: No such file",
-            [&] { write_file_atomically(folder.path / "nowhere" / "x", Bytes(10)); });
-    refused(Status::io_error, "expected a file to write, found a directory",
-            [&] { write_file_atomically(folder.path, Bytes(10)); });
-    if (::geteuid() != 0) { // root may write anywhere
-        std::filesystem::permissions(folder.path,
-                                     std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
-        refused(Status::io_error, "y: cannot write: Permission denied",
-                [&] { write_file_atomically(folder.path / "y", Bytes(10)); });
-        std::filesystem::permissions(folder.path, std::filesystem::perms::owner_all);
-    }
-    CHECK(folder.count() == 0);
-}
-
-TEST_CASE("file: writing through a symbolic link replaces what it points to")
-{
-    const Folder folder;
-    write_file_atomically(folder.path / "target", Bytes(1));
-    std::filesystem::create_symlink("target", folder.path / "link");
-    write_file_atomically(folder.path / "link", Bytes(2));
-    CHECK(std::filesystem::is_symlink(folder.path / "link"));
-    CHECK(read_file(folder.path / "target", 10).size() == 2);
-    std::filesystem::create_symlink("nowhere", folder.path / "broken");
-    refused(Status::io_error, "broken: cannot follow the link",
-            [&] { write_file_atomically(folder.path / "broken", Bytes(2)); });
-}
-
-TEST_CASE("json: accessors say what was expected, what was found and where")
-{
-    const Json node =
-        parse_json(R"({"op":"linear","heads":3,"epsilon":1e-5,"big":1.0})", "node", Status::invalid_model);
-    CHECK(require_string(node, "op", "node 0") == "linear");
-    CHECK(require_integer(node, "heads", 1, 3, "node 0") == 3);
-    CHECK(require_number(node, "epsilon", "node 0") == 1e-5);
-    CHECK(require_number(node, "heads", "node 0") == 3.0);
-    const auto wrong = [&](std::string_view words, auto action) { refused(Status::invalid_argument, words, action); };
-    const Status status = Status::invalid_argument;
-    wrong("node 0: \"out\" is missing", [&] { require_string(node, "out", "node 0", status); });
-    wrong("node 0: \"op\": expected a number, found the string \"linear\"",
-          [&] { require_number(node, "op", "node 0", status); });
-    wrong("node 0: \"heads\": expected an integer from 4 to 8, found the number 3",
-          [&] { require_integer(node, "heads", 4, 8, "node 0", status); });
-    wrong("\"big\": expected an integer from 0 to 8, found the number 1.0",
-          [&] { require_integer(node, "big", 0, 8, "node 0", status); });
-    wrong("node 0: expected an object, found an array of 0",
-          [&] { require_string(Json::array(), "op", "node 0", status); });
-    wrong("node: byte 1: ", [&] { parse_json("", "node", status); });
-    wrong("node: byte 1: expected JSON text, found a byte order mark",
-          [&] { parse_json("\xEF\xBB\xBF{}", "node", status); });
-}
-
-TEST_CASE("hash: the value is fixed, and every bit, the size and the seed count")
-{
-    const Bytes bytes(37);
-    const uint64_t hash = hash_bytes(bytes);
-    for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
-        Bytes changed = bytes;
-        changed[bit / 8] ^= static_cast<std::byte>(1u << (bit % 8));
-        CHECK(hash_bytes(changed) != hash);
-    }
-    CHECK(hash_bytes(Bytes(36)) != hash);
-    CHECK(hash_bytes(Bytes(40)) != hash);
-    CHECK(hash_bytes(bytes, 1) != hash);
-    CHECK(hash_text("gramian") == 13919944632414202345u); // saved files depend on it
 }

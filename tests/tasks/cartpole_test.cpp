@@ -154,15 +154,52 @@ TEST_CASE("cartpole-random: systems of different purposes differ")
 
 TEST_CASE("cartpole-random: the teacher keeps 200 unseen systems up, random actions none")
 {
+    double teacher_sum = 0;
     double random_sum = 0;
     for (std::uint32_t index = 0; index < 200; ++index) {
         const auto task = make_task("cartpole-random", Purpose::validation, kSeed, index);
         CAPTURE(index);
         CHECK(teacher_return(*task, kDemonstrationEpisode) >= 300);
-        CHECK(teacher_return(*task, kEvaluationEpisode) >= 300);
+        // Only the demonstration is checked when a system is drawn; elsewhere the rod may be caught a swing later.
+        const double elsewhere = teacher_return(*task, kEvaluationEpisode);
+        CHECK(elsewhere >= 200);
+        teacher_sum += elsewhere;
         random_sum += random_return(*task, kEvaluationEpisode, index);
     }
-    CHECK(random_sum / 200 < 30);
+    CHECK(teacher_sum / 200 > 340);
+    CHECK(random_sum / 200 < 10);
+}
+
+TEST_CASE("cartpole-random: no one policy will do, even told the polarity")
+{
+    // What makes the task worth a demonstration: the teachers of nine systems, each tried on 100 others with the
+    // motor's sign put right, all earn at most about half of what the own teachers earn.
+    const auto earned = [](CartPole& task, const CartPoleTeacher& teacher) {
+        double total = 0;
+        task.reset(kEvaluationEpisode);
+        while (!task.is_done()) {
+            const auto action = static_cast<float>(teacher.action(task.state()));
+            total += task.step(&action);
+        }
+        return total;
+    };
+    for (double half_length : {.4, .6, .8}) {
+        for (double cart_mass : {.7, 1.1, 1.5}) {
+            double own = 0;
+            double common = 0;
+            for (std::uint32_t index = 0; index < 100; ++index) {
+                const auto drawn = make_task("cartpole-random", Purpose::validation, kSeed, index);
+                const CartPoleSystem system = cart_pole(*drawn).system();
+                CartPole task(system, Purpose::validation, kSeed, index);
+                own += earned(task, CartPoleTeacher(system));
+                common += earned(task, CartPoleTeacher({half_length, .225, cart_mass, system.polarity}));
+            }
+            CAPTURE(half_length);
+            CAPTURE(cart_mass);
+            CAPTURE(common / own);
+            CHECK(common < .55 * own);
+        }
+    }
 }
 
 TEST_CASE("cartpole: a demonstration keeps every fifth step of the teacher's episode")
@@ -230,7 +267,7 @@ TEST_CASE("task: an episode's key decides its start, and an unknown name lists t
     };
     CHECK(start(0) == start(0));
     CHECK(start(0) != start(1));
-    CHECK(std::abs(start(1) - std::acos(-1.0)) <= .2);
+    CHECK(std::abs(start(1) - std::acos(-1.0)) <= .1);
     try {
         make_task("cartwheel", Purpose::training, 0, 0);
         FAIL("an unknown name was accepted");

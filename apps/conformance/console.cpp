@@ -1,0 +1,54 @@
+#include "console.hpp"
+
+#include <cstdio>
+#include <fmt/format.h>
+
+namespace gramian::conformance {
+
+void print_header(const Json& header)
+{
+    fmt::print("Gramian {} ({}), kernels {}, seed {}\n{}, {}, subgroup size {}, limits {}\n",
+               header["engine_version"].get<std::string>(), header["git_revision"].get<std::string>(),
+               header["spirv_hash"].get<std::string>(), header["seed"].get<uint64_t>(),
+               header["device"].get<std::string>(), header["driver"].get<std::string>(),
+               header["subgroup_size"].get<uint32_t>(), header["limits"]["assumed"].get<std::string>());
+    std::fflush(stdout);
+}
+
+void print_record(const Record& record)
+{
+    std::string line = fmt::format("{:<11} {}", outcome_name(record.outcome), record.name);
+    if (record.outcome == Outcome::pass) {
+        line += fmt::format("  rms {:.2g} max {:.2g}  {:.0f} us", record.rms, record.max, record.us);
+    } else {
+        line += "  " + record.reason;
+    }
+    fmt::print("{}\n", line);
+    std::fflush(stdout);
+}
+
+void print_summary(const std::vector<Report>& reports)
+{
+    uint32_t passed = 0;
+    uint32_t failed = 0;
+    uint32_t skipped = 0;
+    for (const Report& report : reports) {
+        for (const Record& record : report.records) {
+            passed += record.outcome == Outcome::pass;
+            failed += is_failure(record.outcome);
+            skipped += record.outcome == Outcome::unsupported || record.outcome == Outcome::waived;
+        }
+    }
+    if (failed > 0) {
+        fmt::print("\nNot passed:\n");
+        for (const Report& report : reports) {
+            for (const Record& record : report.records) {
+                if (is_failure(record.outcome)) print_record(record);
+            }
+        }
+    }
+    fmt::print("\n{} passed, {} failed, {} skipped\n", passed, failed, skipped);
+    std::fflush(stdout);
+}
+
+} // namespace gramian::conformance

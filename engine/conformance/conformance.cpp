@@ -1,0 +1,221 @@
+// The C API of conformance.h: every function is one guarded call.
+#include "gramian/conformance.h"
+
+#include "build_stamp.h"
+#include "conformance/run_case.hpp"
+#include "conformance/vectors.hpp"
+
+#include <cstring>
+#include <new>
+
+using namespace gramian;
+
+struct gramian_conformance {
+    uint64_t seed = 0;
+    std::vector<Case> cases;
+    std::vector<std::string> families;
+    std::unique_ptr<Device> device;
+    Limits limits = Limits::device;
+    std::string header;
+};
+
+namespace {
+
+thread_local std::string last_error;
+
+template <class Body>
+gramian_status guard(Body&& body) noexcept
+{
+    try {
+        body();
+        return GRAMIAN_OK;
+    } catch (const Error& error) {
+        last_error = error.what();
+        return static_cast<gramian_status>(error.status());
+    } catch (const std::bad_alloc&) {
+        last_error = "out of memory on the host";
+        return GRAMIAN_OUT_OF_MEMORY;
+    } catch (const std::exception& error) {
+        last_error = error.what();
+        return GRAMIAN_INTERNAL;
+    }
+}
+
+template <class Pointer>
+void require_pointer(Pointer pointer, const char* what)
+{
+    if (!pointer) raise(Status::invalid_argument, "{} is NULL", what);
+}
+
+/// A struct from a caller may be shorter or longer than ours: the common part counts.
+template <class Struct>
+Struct read_struct(const Struct* given, Struct defaults)
+{
+    if (!given) return defaults;
+    if (given->size < sizeof(uint32_t)) raise(Status::invalid_argument, "a struct whose size is not filled in");
+    std::memcpy(&defaults, given, std::min<size_t>(given->size, sizeof(Struct)));
+    return defaults;
+}
+
+template <class Struct>
+void write_struct(Struct* room, const Struct& value)
+{
+    require_pointer(room, "the struct to fill");
+    const uint32_t size = room->size;
+    if (size < sizeof(uint32_t)) raise(Status::invalid_argument, "a struct whose size is not filled in");
+    std::memcpy(room, &value, std::min<size_t>(size, sizeof(Struct)));
+    room->size = size;
+}
+
+const Case& case_at(const gramian_conformance* conformance, uint32_t index)
+{
+    require_pointer(conformance, "conformance");
+    if (index >= conformance->cases.size()) {
+        raise(Status::invalid_argument, "case {}: there are {}", index, conformance->cases.size());
+    }
+    return conformance->cases[index];
+}
+
+DeviceOptions device_options(const gramian_device_options& given)
+{
+    DeviceOptions options;
+    if (given.limits > GRAMIAN_LIMITS_MINIMUM) raise(Status::invalid_argument, "limits {}: unknown", given.limits);
+    if (given.selector) options.selector = given.selector;
+    options.limits = static_cast<Limits>(given.limits);
+    options.validation = given.validation != 0;
+    if (given.timeout_ns) options.timeout_ns = given.timeout_ns;
+    if (given.pipeline_cache) {
+        const auto* bytes = static_cast<const std::byte*>(given.pipeline_cache);
+        options.pipeline_cache.assign(bytes, bytes + given.pipeline_cache_bytes);
+    }
+    return options;
+}
+
+gramian_case_result result_of(const CaseResult& found)
+{
+    gramian_case_result result{};
+    result.size = sizeof result;
+    result.status = static_cast<uint32_t>(found.status);
+    result.tolerance_rms = found.tolerance.rms;
+    result.tolerance_max = found.tolerance.max;
+    result.tolerance_abs = found.tolerance.abs;
+    result.rms = found.rms;
+    result.max = found.max;
+    result.worst_index = found.worst_index;
+    result.microseconds = found.us;
+    const size_t length = std::min(found.reason.size(), sizeof result.reason - 1);
+    std::memcpy(result.reason, found.reason.data(), length);
+    return result;
+}
+
+Json header_of(const gramian_conformance& conformance)
+{
+    Json header{{"engine_version",
+                 fmt::format("{}.{}.{}", GRAMIAN_VERSION_MAJOR, GRAMIAN_VERSION_MINOR, GRAMIAN_VERSION_PATCH)},
+                {"git_revision", GRAMIAN_GIT_REVISION},
+                {"spirv_hash", GRAMIAN_SPIRV_HASH},
+                {"seed", conformance.seed}};
+    if (!conformance.device) return header;
+    const Caps& caps = conformance.device->caps();
+    header.update({{"device", caps.name},
+                   {"driver", caps.driver},
+                   {"driver_version", caps.driver_version},
+                   {"vendor_id", caps.vendor_id},
+                   {"device_id", caps.device_id},
+                   {"kind", caps.kind},
+                   {"api_version", caps.api_version},
+                   {"subgroup_size", caps.subgroup_size},
+                   {"limits",
+                    {{"assumed", conformance.limits == Limits::minimum ? "minimum" : "device"},
+                     {"max_workgroup_invocations", caps.max_workgroup_invocations},
+                     {"max_shared_bytes", caps.max_shared_bytes},
+                     {"max_push_bytes", caps.max_push_bytes},
+                     {"max_groups", caps.max_groups},
+                     {"max_storage_bytes", caps.max_storage_bytes},
+                     {"offset_alignment", caps.offset_alignment},
+                     {"max_memory_bytes", caps.max_memory_bytes}}}});
+    return header;
+}
+
+} // namespace
+
+const char* gramian_conformance_last_error(void)
+{
+    return last_error.c_str();
+}
+
+gramian_status gramian_conformance_create(const gramian_conformance_options* options, gramian_conformance** conformance)
+{
+    return guard([&] {
+        require_pointer(conformance, "conformance");
+        const gramian_conformance_options chosen = read_struct(options, {});
+        auto created = std::make_unique<gramian_conformance>();
+        created->seed = chosen.seed;
+        created->cases = chosen.vectors ? vector_cases(chosen.vectors) : catalogue();
+        for (const Case& test : created->cases) created->families.push_back(test.name.substr(0, test.name.find('.')));
+        *conformance = created.release();
+    });
+}
+
+void gramian_conformance_destroy(gramian_conformance* conformance)
+{
+    delete conformance;
+}
+
+uint32_t gramian_conformance_count(const gramian_conformance* conformance)
+{
+    return conformance ? static_cast<uint32_t>(conformance->cases.size()) : 0;
+}
+
+gramian_status gramian_conformance_get_case(const gramian_conformance* conformance, uint32_t index,
+                                            gramian_conformance_case* info)
+{
+    return guard([&] {
+        const Case& test = case_at(conformance, index);
+        write_struct(info, {sizeof *info, test.is_quick ? 1U : 0U, test.name.c_str(),
+                            conformance->families[index].c_str(), test.op.c_str()});
+    });
+}
+
+gramian_status gramian_conformance_open_device(gramian_conformance* conformance, const gramian_device_options* options)
+{
+    return guard([&] {
+        require_pointer(conformance, "conformance");
+        const DeviceOptions chosen = device_options(read_struct(options, {}));
+        conformance->device.reset();
+        conformance->device = open_device(chosen);
+        conformance->limits = chosen.limits;
+    });
+}
+
+gramian_status gramian_conformance_run(gramian_conformance* conformance, uint32_t index, uint32_t repeat,
+                                       gramian_case_result* result)
+{
+    return guard([&] {
+        const Case& test = case_at(conformance, index);
+        if (!conformance->device) raise(Status::invalid_argument, "no device: open one first");
+        write_struct(result, result_of(run_case(*conformance->device, test, conformance->seed, repeat)));
+    });
+}
+
+const char* gramian_conformance_header_json(gramian_conformance* conformance)
+{
+    const gramian_status status = guard([&] {
+        require_pointer(conformance, "conformance");
+        conformance->header = header_of(*conformance).dump();
+    });
+    return status == GRAMIAN_OK ? conformance->header.c_str() : nullptr;
+}
+
+const char* gramian_conformance_devices_json(void)
+{
+    thread_local std::string text;
+    const gramian_status status = guard([&] {
+        Json devices = Json::array();
+        for (const Caps& caps : list_devices()) {
+            devices.push_back({{"name", caps.name}, {"driver", caps.driver}, {"kind", caps.kind}});
+        }
+        text = devices.dump();
+    });
+    return status == GRAMIAN_OK ? text.c_str() : nullptr;
+}

@@ -1,0 +1,20 @@
+// All cases, in the order of the table of operators.
+#include "ops/cases.hpp"
+
+namespace gramian {
+
+std::vector<Case> catalogue()
+{
+    std::vector<Case> cases;
+    add_linear_cases(cases);
+    add_pointwise_cases(cases);
+    add_norm_cases(cases);
+    add_linear_attention_cases(cases);
+    add_ridge_solve_cases(cases);
+    add_ridge_solve_hazards(cases);
+    add_intention_cases(cases);
+    add_softmax_attention_cases(cases);
+    return cases;
+}
+
+} // namespace gramian

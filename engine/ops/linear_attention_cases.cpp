@@ -1,0 +1,217 @@
+// Cases of `linear_attention`: every published layer that its attributes select, at several sizes, against the
+// recurrence in float64.
+#include "ops/cases.hpp"
+#include "ops/feature_map_twin.hpp"
+#include "ops/linear_recurrence_twin.hpp"
+
+#include <array>
+#include <cmath>
+
+namespace gramian {
+namespace {
+
+struct Layer {
+    const char* name;
+    const char* attributes;
+    uint32_t decay = 0; // 0: none, 1: a number a head, 2: a number a key feature
+    uint32_t beta = 0;
+    bool has_erase = false;
+    bool has_gain = false;
+    bool has_bonus = false;
+    bool has_state = true;
+};
+
+constexpr Layer kLayers[] = {
+    {"linear", "{}"},
+    {"elu1_normalized", R"({"feature":"elu1","normalize":true})", 0, 0, false, false, false, false},
+    {"gla", "{}", 2},
+    {"mamba2", R"({"scale":1})", 1, 1},
+    {"rwkv6", R"({"read":"before","scale":1})", 2, 0, false, false, true},
+    {"rwkv7", R"({"rule":"general","erase":"pre","decay_form":"neg_exp","scale":1})", 2, 0, true},
+    {"delta_net", R"({"rule":"delta"})", 0, 1},
+    {"gated_delta_net", R"({"rule":"delta"})", 1, 1},
+    {"kda", R"({"rule":"delta"})", 2, 1},
+    {"gdn2", R"({"rule":"delta","write":"plain"})", 2, 2, false, true},
+    {"dplr", R"({"rule":"general","erase":"pre"})", 2, 0, true},
+    {"rfa", R"({"feature":"rfa","normalize":true,"scale":1,"denominator_min":0.01})", 0, 0, false, false, false, false},
+};
+
+struct Size {
+    uint32_t batch;
+    uint32_t tokens;
+    uint32_t heads;
+    uint32_t width;
+    uint32_t columns;
+    bool is_quick = true;
+};
+
+constexpr Size kSizes[] = {
+    {1, 1, 1, 1, 1},
+    {2, 7, 3, 5, 3},
+    {1, 3, 2, 63, 65},
+    {2, 4, 1, 64, 64},
+    {1, 2, 1, 128, 256, false},
+    {1, 300, 1, 16, 16, false},
+};
+
+/// Layers without erasing keep every rounding; those with it contract (delta) or keep |S| bounded. Short sequences:
+/// 2e-6 rms, and the largest element a few times that; 300 tokens add up to twice as much.
+constexpr Tolerance kTolerance{5e-6, 2e-5};
+
+constexpr uint32_t kProjections = 12; // random features of the rfa cases
+
+void draw(Problem& problem, const Layer& layer, const Size& size, uint32_t features)
+{
+    const Shape key{size.batch, size.tokens, size.heads, size.width};
+    const double unit = 1 / std::sqrt(static_cast<double>(size.width)); // keys of length 1: the delta rule stays stable
+    problem.normal("q", key, unit);
+    problem.normal("k", key, 0.7 * unit);
+    problem.normal("v", {size.batch, size.tokens, size.heads, size.columns});
+    const Shape by_head{size.batch, size.tokens, size.heads};
+    const Shape by_feature{size.batch, size.tokens, size.heads, features};
+    if (layer.has_state) problem.normal("state", {size.batch, size.heads, features, size.columns});
+    if (layer.decay) problem.uniform("decay", layer.decay == 1 ? by_head : by_feature, -1.5, -0.01);
+    if (layer.beta) problem.uniform("beta", layer.beta == 1 ? by_head : by_feature, 0.1, 0.9);
+    if (layer.has_erase) {
+        problem.normal("erase_read", by_feature, 0.5 * unit);
+        problem.normal("erase_write", by_feature, 0.5 * unit);
+    }
+    if (layer.has_gain) problem.uniform("value_gain", {size.batch, size.tokens, size.heads, size.columns}, 0.2, 1.8);
+    if (layer.has_bonus) problem.normal("bonus", {size.heads, features});
+    if (features != size.width) problem.normal("projection", {size.heads, kProjections, size.width});
+}
+
+/// The reference of one head: features first, then token after token.
+class Head {
+public:
+    Head(const Problem& problem, const Json& attributes, const Size& size, uint32_t features)
+        : size_(size), features_(features)
+    {
+        for (const NamedArray& array : problem.inputs()) arrays_.emplace_back(array.name, problem.doubles(array.name));
+        const auto is = [&](const char* key, const char* text) { return attributes.value(key, "") == text; };
+        rule_.width = features;
+        rule_.columns = size.columns;
+        rule_.rule = is("rule", "delta")     ? EraseRule::delta
+                     : is("rule", "general") ? EraseRule::general
+                                             : EraseRule::none;
+        rule_.has_vector_decay = count("decay") > count_of_heads();
+        rule_.has_vector_beta = count("beta") > count_of_heads();
+        rule_.is_neg_exp = is("decay_form", "neg_exp");
+        rule_.erases_pre = is("erase", "pre");
+        rule_.writes_plain = is("write", "plain");
+        rule_.reads_before = is("read", "before");
+        feature_ = is("feature", "elu1") ? Feature::elu1 : Feature::identity;
+        scale_ = attributes.value("scale", static_cast<float>(1 / std::sqrt(static_cast<double>(size.width))));
+        denominator_min_ = static_cast<float>(attributes.value("denominator_min", 0.0));
+        is_normalized_ = attributes.value("normalize", false);
+    }
+
+    void run(uint32_t batch, uint32_t head, std::vector<double>& o, std::vector<double>& state,
+             std::vector<double>* state_z) const
+    {
+        const size_t at = (size_t{batch} * size_.heads + head) * features_;
+        double* s = &state[at * size_.columns];
+        if (const double* given = find("state")) std::copy_n(given + at * size_.columns, features_ * size_.columns, s);
+        double* z = is_normalized_ ? &(*state_z)[at] : nullptr;
+        for (uint32_t t = 0; t < size_.tokens; ++t) {
+            const size_t row = (size_t{batch} * size_.tokens + t) * size_.heads + head;
+            take(row, head, s, z, &o[row * size_.columns]);
+        }
+    }
+
+private:
+    [[nodiscard]] const double* find(std::string_view name) const
+    {
+        for (const auto& [known, values] : arrays_) {
+            if (known == name) return values.data();
+        }
+        return nullptr;
+    }
+    [[nodiscard]] size_t count(std::string_view name) const
+    {
+        for (const auto& [known, values] : arrays_) {
+            if (known == name) return values.size();
+        }
+        return 0;
+    }
+    [[nodiscard]] size_t count_of_heads() const { return size_t{size_.batch} * size_.tokens * size_.heads; }
+
+    [[nodiscard]] std::vector<double> features_of(const double* x, uint32_t head) const
+    {
+        std::vector<double> y(features_);
+        if (const double* w = find("projection")) {
+            twin::rfa_features(x, w + size_t{head} * kProjections * size_.width, y.data(), size_.width, kProjections);
+        } else {
+            for (uint32_t i = 0; i < features_; ++i) y[i] = twin::feature(feature_, x[i]);
+        }
+        return y;
+    }
+
+    void take(size_t row, uint32_t head, double* s, double* z, double* o) const
+    {
+        const std::vector<double> q = features_of(find("q") + row * size_.width, head);
+        const std::vector<double> k = features_of(find("k") + row * size_.width, head);
+        const auto given = [&](std::string_view name, size_t size) {
+            const double* values = find(name);
+            return values ? values + row * size : nullptr;
+        };
+        const double* bonus = find("bonus");
+        const twin::RecurrenceToken<double> token{q.data(),
+                                                  k.data(),
+                                                  find("v") + row * size_.columns,
+                                                  given("decay", rule_.has_vector_decay ? features_ : 1),
+                                                  given("beta", rule_.has_vector_beta ? features_ : 1),
+                                                  given("erase_read", features_),
+                                                  given("erase_write", features_),
+                                                  given("value_gain", size_.columns),
+                                                  bonus ? bonus + size_t{head} * features_ : nullptr,
+                                                  1.0};
+        twin::recurrence_step(rule_, token, s, z, o, scale_, 1e-10, denominator_min_);
+    }
+
+    Size size_;
+    uint32_t features_;
+    std::vector<std::pair<std::string, std::vector<double>>> arrays_;
+    twin::RecurrenceRule rule_;
+    Feature feature_ = Feature::identity;
+    double scale_ = 1;
+    double denominator_min_ = 0;
+    bool is_normalized_ = false;
+};
+
+void prepare(Problem& problem, const Layer& layer, const Size& size)
+{
+    const Json attributes = Json::parse(layer.attributes);
+    const bool is_random = attributes.value("feature", "") == "rfa";
+    const uint32_t features = is_random ? 2 * kProjections : size.width;
+    draw(problem, layer, size, features);
+    const Head head(problem, attributes, size, features);
+    std::vector<double> o(size_t{size.batch} * size.tokens * size.heads * size.columns);
+    std::vector<double> state(size_t{size.batch} * size.heads * features * size.columns);
+    std::vector<double> state_z(size_t{size.batch} * size.heads * features);
+    for (uint32_t b = 0; b < size.batch; ++b) {
+        for (uint32_t h = 0; h < size.heads; ++h) head.run(b, h, o, state, &state_z);
+    }
+    problem.expect("o", {size.batch, size.tokens, size.heads, size.columns}, kTolerance) = o;
+    problem.expect("state", {size.batch, size.heads, features, size.columns}, kTolerance) = state;
+    if (attributes.value("normalize", false)) {
+        problem.expect("state_z", {size.batch, size.heads, features}, kTolerance) = state_z;
+    }
+}
+
+} // namespace
+
+void add_linear_attention_cases(std::vector<Case>& cases)
+{
+    for (const Layer& layer : kLayers) {
+        for (const Size& size : kSizes) {
+            const std::string name = fmt::format("linear_attention.{}.b{}_t{}_h{}_d{}_e{}.f32", layer.name, size.batch,
+                                                 size.tokens, size.heads, size.width, size.columns);
+            cases.push_back({name, "linear_attention", Json::parse(layer.attributes),
+                             [&layer, &size](Problem& problem) { prepare(problem, layer, size); },
+                             size.is_quick && size.width != 63});
+        }
+    }
+}
+
+} // namespace gramian

@@ -1,0 +1,110 @@
+// Cases of `softmax_attention`: o = softmax(scale q K^T) V.
+#include "ops/cases.hpp"
+#include "ops/softmax_attention_twin.hpp"
+
+#include <cmath>
+
+namespace gramian {
+namespace {
+
+struct SoftmaxRow {
+    const char* name;
+    uint32_t batch;
+    uint32_t queries;
+    uint32_t keys;
+    uint32_t heads;
+    uint32_t width;
+    uint32_t columns;
+    bool is_causal = false;
+    uint32_t window = 0;
+    double scale = 0; // 0: D^-1/2
+    bool is_quick = true;
+};
+
+constexpr SoftmaxRow kRows[] = {
+    {"n1_d1_e1", 1, 1, 1, 1, 1, 1},
+    {"n13_h3_d5_e7", 2, 13, 13, 3, 5, 7},
+    {"n63_d16_e16", 1, 5, 63, 2, 16, 16},
+    {"n64_d16_e16", 1, 5, 64, 2, 16, 16},
+    {"n65_d16_e16", 1, 5, 65, 2, 16, 16},
+    {"n129_d64_e64", 2, 3, 129, 1, 64, 64},
+    {"n40_d128_e65", 1, 3, 40, 1, 128, 65}, // one column more than a workgroup
+    {"n100_d64_e1", 4, 1, 100, 1, 64, 1},   // a policy's head
+    {"causal_n1", 1, 1, 1, 1, 3, 3, true},
+    {"causal_n65_d9_e5", 2, 65, 65, 2, 9, 5, true},
+    {"causal_n130_d16_e16", 1, 130, 130, 1, 16, 16, true},
+    {"window1_n9", 1, 9, 9, 2, 4, 4, false, 1},
+    {"window5_n70", 1, 70, 70, 1, 8, 16, false, 5},
+    {"window64_causal_n140", 1, 140, 140, 1, 8, 16, true, 64},
+    {"scale0_n33", 1, 2, 33, 1, 8, 8, false, 0, 1e-30},            // a plain mean
+    {"large_logits_n65", 1, 9, 65, 2, 16, 16, false, 0, 8},        // scores of some hundred: e^s overflows unshifted
+    {"m65537_n3_d1_e1", 1, 65537, 3, 1, 1, 1, false, 0, 0, false}, // more queries than one launch holds
+};
+
+/// exp(s - max) is off by (3 + 2|s - max|) * 2^-24 or so, and the sums by a few of these.
+constexpr Tolerance kTolerance{5e-6, 2e-5};
+/// Scores of some hundred are themselves rounded by 300 * 2^-24, and so are then their weights, relatively.
+constexpr Tolerance kLargeTolerance{5e-5, 2e-4};
+/// A lane adds 5,000 weights one after the other: 2^-24 * sqrt(5000) on average, several times that at worst.
+constexpr Tolerance kLongTolerance{2e-5, 1e-4};
+
+void refer(Problem& problem, const SoftmaxRow& row, Tolerance tolerance)
+{
+    const std::vector<double> q = problem.doubles("q");
+    const std::vector<double> k = problem.doubles("k");
+    const std::vector<double> v = problem.doubles("v");
+    const double scale = static_cast<float>(row.scale != 0 ? row.scale : 1 / std::sqrt(static_cast<double>(row.width)));
+    std::vector<double>& o = problem.expect("o", {row.batch, row.queries, row.heads, row.columns}, tolerance);
+    for (uint32_t query = 0; query < row.batch * row.queries; ++query) {
+        for (uint32_t head = 0; head < row.heads; ++head) {
+            const size_t first = size_t{query / row.queries} * row.keys;
+            const size_t at = size_t{query} * row.heads + head;
+            const auto key = [&](uint32_t s) { return &k[((first + s) * row.heads + head) * row.width]; };
+            const auto value = [&](uint32_t s) { return &v[((first + s) * row.heads + head) * row.columns]; };
+            twin::softmax_attention(query % row.queries, &q[at * row.width], key, value, &o[at * row.columns], row.keys,
+                                    row.width, row.columns, scale, row.is_causal, row.window);
+        }
+    }
+}
+
+Json attributes_of(const SoftmaxRow& row)
+{
+    Json attributes = Json::object();
+    if (row.is_causal) attributes["causal"] = true;
+    if (row.window) attributes["window"] = row.window;
+    if (row.scale != 0) attributes["scale"] = row.scale;
+    return attributes;
+}
+
+/// The most keys of width 1 that fit 60,000 loop trips, twelve for 64 keys. Drivers exist that stop silently after
+/// 65,535; values that rise with the key make the mean show it.
+void add_longest(std::vector<Case>& cases)
+{
+    const SoftmaxRow row{"n320000_d1_e1", 1, 1, 320000, 1, 1, 1};
+    cases.push_back({fmt::format("softmax_attention.{}.f32", row.name), "softmax_attention", Json::object(),
+                     [row](Problem& problem) {
+                         problem.normal("q", {1, 1, 1, 1}, 0.1);
+                         problem.normal("k", {1, row.keys, 1, 1});
+                         problem.ramp("v", {1, row.keys, 1, 1}, 0, 2);
+                         refer(problem, row, kLongTolerance);
+                     }});
+}
+
+} // namespace
+
+void add_softmax_attention_cases(std::vector<Case>& cases)
+{
+    for (const SoftmaxRow& row : kRows) {
+        cases.push_back({fmt::format("softmax_attention.{}.f32", row.name), "softmax_attention", attributes_of(row),
+                         [&row](Problem& problem) {
+                             problem.normal("q", {row.batch, row.queries, row.heads, row.width});
+                             problem.normal("k", {row.batch, row.keys, row.heads, row.width});
+                             problem.normal("v", {row.batch, row.keys, row.heads, row.columns});
+                             refer(problem, row, row.scale > 1 ? kLargeTolerance : kTolerance);
+                         },
+                         row.is_quick});
+    }
+    add_longest(cases);
+}
+
+} // namespace gramian

@@ -1,0 +1,3 @@
+// Entry of the tests that need no device.
+#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#include <doctest/doctest.h>

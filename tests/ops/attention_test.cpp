@@ -1,0 +1,103 @@
+// Properties of softmax attention.
+#include "arrays.hpp"
+#include "test_device.hpp"
+
+#include <algorithm>
+
+using namespace gramian;
+
+namespace {
+
+std::vector<float> softmax(const std::vector<NamedArray>& inputs, const Json& attributes = Json::object())
+{
+    return output_of(run_operator(test_device(), "softmax_attention", attributes, inputs), "o");
+}
+
+} // namespace
+
+TEST_CASE("softmax attention: every answer is a convex combination of the values")
+{
+    for (const double scale : {0.1, 1.0, 30.0}) {
+        CAPTURE(scale);
+        const NamedArray v = random_array("v", {2, 70, 3, 5}, 3);
+        const auto o =
+            softmax({random_array("q", {2, 9, 3, 16}, 1), random_array("k", {2, 70, 3, 16}, 2), v}, {{"scale", scale}});
+        for (uint32_t b = 0; b < 2; ++b) {
+            for (uint32_t column = 0; column < 15; ++column) {
+                float low = INFINITY;
+                float high = -INFINITY;
+                for (uint32_t n = 0; n < 70; ++n) {
+                    low = std::min(low, v.values[(b * 70 + n) * 15 + column]);
+                    high = std::max(high, v.values[(b * 70 + n) * 15 + column]);
+                }
+                for (uint32_t m = 0; m < 9; ++m) {
+                    const float found = o[(b * 9 + m) * 15 + column];
+                    CHECK(found >= low - 1e-5F); // weights sum to 1 within 70 roundings
+                    CHECK(found <= high + 1e-5F);
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("softmax attention: equal values come back, whatever the weights")
+{
+    const auto o = softmax({random_array("q", {1, 4, 2, 8}, 1, 5), random_array("k", {1, 100, 2, 8}, 2, 5),
+                            {"v", {1, 100, 2, 3}, std::vector<float>(600, 1.0F)}});
+    CHECK(relative_error(o, std::vector<float>(24, 1.0F)) < 1e-5); // 100 roundings
+}
+
+TEST_CASE("softmax attention: scale 0 gives the mean, and a constant added to all scores changes nothing")
+{
+    NamedArray q = random_array("q", {1, 4, 1, 8}, 1);
+    NamedArray k = random_array("k", {1, 33, 1, 8}, 2);
+    const NamedArray v = random_array("v", {1, 33, 1, 2}, 3);
+    std::vector<double> mean(8);
+    for (uint32_t i = 0; i < 66; ++i) {
+        for (uint32_t m = 0; m < 4; ++m) mean[m * 2 + i % 2] += v.values[i] / 33.0;
+    }
+    CHECK(relative_error(softmax({q, k, v}, {{"scale", 0}}), mean) < 1e-5); // 33 roundings
+    const auto before = softmax({q, k, v});
+    for (uint32_t n = 0; n < 33; ++n) k.values[n * 8] = 1; // channel 0 of every key is 1:
+    const auto same_channel = softmax({q, k, v});
+    for (uint32_t m = 0; m < 4; ++m) q.values[m * 8] += 20; // this adds 20 * scale to every score of a query
+    CHECK(relative_error(softmax({q, k, v}), same_channel) < 1e-4); // scores of size 7 round to 7 * 2^-24 and more
+    CHECK(before.size() == same_channel.size());
+}
+
+TEST_CASE("softmax attention: very large scores neither overflow nor give NaN")
+{
+    const NamedArray v = random_array("v", {1, 5, 1, 1}, 3);
+    NamedArray k{"k", {1, 5, 1, 1}, {1, 2, 3, 4, 5}};
+    const auto o = softmax({{"q", {1, 2, 1, 1}, {1e4F, -1e4F}}, k, v}, {{"scale", 1}});
+    CHECK(o[0] == doctest::Approx(v.values[4]).epsilon(1e-6)); // all weight on the best key
+    CHECK(o[1] == doctest::Approx(v.values[0]).epsilon(1e-6));
+}
+
+TEST_CASE("softmax attention: a causal query does not see later keys")
+{
+    const NamedArray q = random_array("q", {1, 12, 1, 8}, 1);
+    NamedArray k = random_array("k", {1, 12, 1, 8}, 2);
+    NamedArray v = random_array("v", {1, 12, 1, 4}, 3);
+    const auto before = softmax({q, k, v}, {{"causal", true}});
+    for (uint32_t i = 7 * 8; i < 96; ++i) k.values[i] = 1e3F;
+    for (uint32_t i = 7 * 4; i < 48; ++i) v.values[i] = -1e3F;
+    const auto after = softmax({q, k, v}, {{"causal", true}});
+    CHECK(same_bits({before.begin(), before.begin() + 28}, {after.begin(), after.begin() + 28}));
+    CHECK_FALSE(same_bits(before, after));
+    CHECK(relative_error({before.begin(), before.begin() + 4},
+                         std::vector<float>(v.values.begin(), v.values.begin() + 4)) < 1e-6); // one key: its value
+}
+
+TEST_CASE("softmax attention: the order of pairs changes the answers by rounding alone")
+{
+    const NamedArray q = random_array("q", {1, 4, 1, 8}, 1);
+    NamedArray k = random_array("k", {1, 90, 1, 8}, 2);
+    NamedArray v = random_array("v", {1, 90, 1, 3}, 3);
+    const auto before = softmax({q, k, v});
+    for (uint32_t n = 0; n < 45; ++n) {
+        std::swap_ranges(k.values.begin() + n * 8, k.values.begin() + n * 8 + 8, k.values.begin() + (89 - n) * 8);
+        std::swap_ranges(v.values.begin() + n * 3, v.values.begin() + n * 3 + 3, v.values.begin() + (89 - n) * 3);
+    }
+    CHECK(relative_error(softmax({q, k, v}), before) < 2e-5); // 90 roundings, twice
+}

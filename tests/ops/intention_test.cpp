@@ -1,0 +1,230 @@
+// Properties of least-squares attention (Garnelo & Czarnecki 2023) that single cases cannot say.
+#include "arrays.hpp"
+#include "test_device.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+using namespace gramian;
+
+namespace {
+
+/// One problem: N pairs of keys [D] and values [E], M queries, all in one head.
+struct Problem {
+    uint32_t pairs = 20, queries = 6, width = 8, columns = 3;
+    std::vector<float> k, v, q;
+
+    Problem(uint32_t n, uint32_t m, uint32_t d, uint32_t e, uint64_t seed)
+        : pairs(n), queries(m), width(d), columns(e), k(random_values(seed, size_t{n} * d)),
+          v(random_values(seed + 1, size_t{n} * e)), q(random_values(seed + 2, size_t{m} * d))
+    {
+    }
+    [[nodiscard]] std::vector<float> intention(const Json& attributes) const
+    {
+        return output_of(run_operator(test_device(), "intention", attributes,
+                                      {{"k", {1, pairs, 1, width}, k},
+                                       {"v", {1, pairs, 1, columns}, v},
+                                       {"q", {1, queries, 1, width}, q}}),
+                         "y");
+    }
+    /// q (K^T K + alpha I)^-1 K^T V in double.
+    [[nodiscard]] std::vector<double> formula(double alpha) const
+    {
+        std::vector<double> g(size_t{width} * width);
+        std::vector<double> s(size_t{width} * columns);
+        for (uint32_t n = 0; n < pairs; ++n) {
+            for (uint32_t i = 0; i < width; ++i) {
+                const double key = k[n * width + i];
+                for (uint32_t j = 0; j < width; ++j) g[i * width + j] += key * k[n * width + j];
+                for (uint32_t j = 0; j < columns; ++j) s[i * columns + j] += key * v[n * columns + j];
+            }
+        }
+        for (uint32_t i = 0; i < width; ++i) g[i * width + i] += alpha;
+        return read(solve_double(g, s, width, columns));
+    }
+    /// q K^T V in double: linear attention without a scale.
+    [[nodiscard]] std::vector<double> linear_attention() const
+    {
+        std::vector<double> s(size_t{width} * columns);
+        for (uint32_t n = 0; n < pairs; ++n) {
+            for (uint32_t i = 0; i < width; ++i) {
+                for (uint32_t j = 0; j < columns; ++j)
+                    s[i * columns + j] += static_cast<double>(k[n * width + i]) * v[n * columns + j];
+            }
+        }
+        return read(s);
+    }
+    [[nodiscard]] std::vector<double> read(const std::vector<double>& w) const
+    {
+        std::vector<double> y(size_t{queries} * columns);
+        for (uint32_t m = 0; m < queries; ++m) {
+            for (uint32_t i = 0; i < width; ++i) {
+                for (uint32_t j = 0; j < columns; ++j)
+                    y[m * columns + j] += static_cast<double>(q[m * width + i]) * w[i * columns + j];
+            }
+        }
+        return y;
+    }
+};
+
+/// rows [count, width] times a matrix [width, width].
+std::vector<float> times(const std::vector<float>& rows, const std::vector<float>& matrix, uint32_t width)
+{
+    std::vector<float> result(rows.size());
+    for (size_t r = 0; r < rows.size() / width; ++r) {
+        for (uint32_t j = 0; j < width; ++j) {
+            double sum = 0;
+            for (uint32_t i = 0; i < width; ++i)
+                sum += static_cast<double>(rows[r * width + i]) * matrix[i * width + j];
+            result[r * width + j] = static_cast<float>(sum);
+        }
+    }
+    return result;
+}
+
+} // namespace
+
+TEST_CASE("intention: equals the formula in double")
+{
+    for (const double alpha : {1e-2, 1.0, 100.0}) {
+        const Problem problem(40, 6, 8, 3, 100);
+        CAPTURE(alpha);
+        // 40 normal keys of width 8: the condition number is below 100, and sums of 40 round to 40 * 2^-24.
+        CHECK(relative_error(problem.intention({{"alpha", alpha}}), problem.formula(alpha)) < 1e-5);
+    }
+}
+
+TEST_CASE("intention: a large alpha gives linear attention over alpha")
+{
+    const Problem problem(20, 6, 8, 3, 200);
+    std::vector<double> expected = problem.linear_attention();
+    for (const double alpha : {1e6, 1e9}) {
+        CAPTURE(alpha);
+        std::vector<float> scaled = problem.intention({{"alpha", alpha}});
+        for (float& value : scaled) value = static_cast<float>(value * alpha);
+        // The error of the limit is |K^T K| / alpha, some 50 / alpha; rounding adds 20 * 2^-24.
+        CHECK(relative_error(scaled, expected) < 50 / alpha + 5e-6);
+    }
+}
+
+TEST_CASE("intention: keys K^T K = c I give linear attention over c + alpha")
+{
+    Problem problem(8, 5, 8, 3, 300);
+    std::fill(problem.k.begin(), problem.k.end(), 0.0F);
+    for (uint32_t i = 0; i < 8; ++i) problem.k[i * 8 + (i + 3) % 8] = i % 2 == 0 ? 2.0F : -2.0F; // K^T K = 4 I
+    std::vector<double> expected = problem.linear_attention();
+    for (double& value : expected) value /= 4 + 0.5;
+    CHECK(relative_error(problem.intention({{"alpha", 0.5}}), expected) < 2e-6); // a few roundings
+}
+
+TEST_CASE("intention: invertible maps of the key space change nothing at a tiny ridge")
+{
+    const Problem problem(40, 6, 8, 3, 400);
+    Problem mapped = problem;
+    std::vector<float> map = random_values(401, 64, 0.3);
+    for (uint32_t i = 0; i < 8; ++i) map[i * 9] += 2; // far from singular: its condition number is below 10
+    mapped.k = times(problem.k, map, 8);
+    mapped.q = times(problem.q, map, 8);
+    const Json tiny{{"alpha_relative", 1e-6}};
+    // The ridge itself moves the answers by some 1e-6 times the condition number of K^T K, at most 1e3 after mapping.
+    CHECK(relative_error(mapped.intention(tiny), problem.intention(tiny)) < 1e-3);
+}
+
+TEST_CASE("intention: gives back the value of each key it was shown, where keys are fewer than channels")
+{
+    for (const uint32_t pairs : {1U, 4U, 8U}) {
+        CAPTURE(pairs);
+        Problem problem(pairs, pairs, 8, 3, 500);
+        for (uint32_t i = 0; i < pairs; ++i) problem.k[i * 8 + i] += 4; // independent beyond doubt
+        problem.q = problem.k;
+        const std::vector<float> found = problem.intention({{"alpha_relative", 1e-5}});
+        // alpha_relative leaves an error of about itself; K^T K is singular but for the ridge, whose 1e-5 costs fp32
+        // up to 1e5 * 2^-24 = 6e-3.
+        CHECK(relative_error(found, problem.v) < 6e-3);
+        // Linear attention does not: keys of different pairs interfere.
+        if (pairs > 1) CHECK(relative_error(problem.v, problem.linear_attention()) > 0.1);
+    }
+}
+
+TEST_CASE("intention: the order of demonstrations changes the answers by rounding alone")
+{
+    const Problem problem(50, 6, 8, 3, 600);
+    std::vector<uint32_t> order(50);
+    std::iota(order.begin(), order.end(), 0U);
+    Random random(601);
+    for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.bits() % i]);
+    Problem shuffled = problem;
+    for (uint32_t n = 0; n < 50; ++n) {
+        std::copy_n(problem.k.begin() + order[n] * 8, 8, shuffled.k.begin() + n * 8);
+        std::copy_n(problem.v.begin() + order[n] * 3, 3, shuffled.v.begin() + n * 3);
+    }
+    const Json attributes{{"alpha_relative", 1e-2}};
+    // Sums of 50 differ by 50 * 2^-24; the condition number is below 100.
+    CHECK(relative_error(shuffled.intention(attributes), problem.intention(attributes)) < 1e-5);
+}
+
+TEST_CASE("intention: showing every pair twice halves the ridge")
+{
+    const Problem once(20, 6, 8, 3, 700);
+    Problem twice(40, 6, 8, 3, 700);
+    for (uint32_t half = 0; half < 2; ++half) {
+        std::copy(once.k.begin(), once.k.end(), twice.k.begin() + half * 160);
+        std::copy(once.v.begin(), once.v.end(), twice.v.begin() + half * 60);
+    }
+    twice.q = once.q;
+    CHECK(relative_error(twice.intention({{"alpha", 2.0}}), once.intention({{"alpha", 1.0}})) < 1e-5); // as above
+}
+
+TEST_CASE("intention: weights of pairs act as repetitions, and weight 0 removes a pair")
+{
+    const Problem problem(20, 6, 8, 3, 800);
+    std::vector<float> beta(20, 1.0F);
+    beta[3] = 0;
+    const Json attributes{{"alpha", 0.1}};
+    const auto weighted = output_of(run_operator(test_device(), "intention", attributes,
+                                                 {{"k", {1, 20, 1, 8}, problem.k},
+                                                  {"v", {1, 20, 1, 3}, problem.v},
+                                                  {"q", {1, 6, 1, 8}, problem.q},
+                                                  {"beta", {1, 20, 1}, beta}}),
+                                    "y");
+    Problem without(19, 6, 8, 3, 800);
+    without.q = problem.q;
+    without.k = problem.k;
+    without.v = problem.v;
+    without.k.erase(without.k.begin() + 24, without.k.begin() + 32);
+    without.v.erase(without.v.begin() + 9, without.v.begin() + 12);
+    CHECK(relative_error(weighted, without.intention(attributes)) < 1e-5);
+}
+
+TEST_CASE("intention: no information gives zeros and status no data")
+{
+    const OperatorRun run = run_operator(test_device(), "intention", Json::object(),
+                                         {{"k", {1, 2, 1, 4}, std::vector<float>(8)},
+                                          random_array("v", {1, 2, 1, 2}, 1),
+                                          random_array("q", {1, 3, 1, 4}, 2)});
+    CHECK(output_of(run, "y") == std::vector<float>(6, 0.0F)); // exactly 0
+    CHECK(output_of(run, "status") == std::vector<float>{1});
+}
+
+TEST_CASE("intention: statistics that are handed on give what all pairs at once give")
+{
+    const Problem all(30, 6, 8, 3, 900);
+    const auto part = [&](uint32_t from, uint32_t count, const OperatorRun* before) {
+        std::vector<NamedArray> inputs{
+            {"k", {1, count, 1, 8}, {all.k.begin() + from * 8, all.k.begin() + (from + count) * 8}},
+            {"v", {1, count, 1, 3}, {all.v.begin() + from * 3, all.v.begin() + (from + count) * 3}},
+            {"q", {1, 6, 1, 8}, all.q}};
+        if (before) {
+            inputs.push_back({"state_g", {1, 1, 8, 8}, output_of(*before, "state_g")});
+            inputs.push_back({"state_s", {1, 1, 8, 3}, output_of(*before, "state_s")});
+        }
+        return run_operator(test_device(), "intention", {{"alpha", 0.1}}, inputs);
+    };
+    const OperatorRun whole = part(0, 30, nullptr);
+    const OperatorRun first = part(0, 11, nullptr);
+    const OperatorRun second = part(11, 19, &first);
+    // One accumulation, whatever the cut: the same bits.
+    CHECK(same_bits(output_of(second, "state_g"), output_of(whole, "state_g")));
+    CHECK(same_bits(output_of(second, "state_s"), output_of(whole, "state_s")));
+    CHECK(same_bits(output_of(second, "y"), output_of(whole, "y")));
+}
