@@ -62,6 +62,16 @@ void write_struct(Struct* room, const Struct& value)
     room->size = size;
 }
 
+/// Entry i of an array whose first entry says how large the caller takes each to be.
+template <class Struct>
+void write_entry(Struct* entries, uint32_t index, const Struct& value)
+{
+    const uint32_t size = entries[0].size;
+    auto* room = reinterpret_cast<Struct*>(reinterpret_cast<std::byte*>(entries) + size_t{size} * index);
+    if (index > 0) room->size = size;
+    write_struct(room, value);
+}
+
 void copy_text(char* room, size_t size, const std::string& text)
 {
     const size_t length = std::min(size - 1, text.size());
@@ -219,7 +229,7 @@ gramian_status gramian_device_list(gramian_device_info* infos, uint32_t* count)
         const std::vector<Caps> found = list_devices();
         const uint32_t room = infos ? *count : 0;
         for (uint32_t i = 0; i < std::min<uint32_t>(room, static_cast<uint32_t>(found.size())); ++i) {
-            write_struct(&infos[i], info_of(found[i]));
+            write_entry(infos, i, info_of(found[i]));
         }
         *count = static_cast<uint32_t>(found.size());
     });
@@ -401,14 +411,7 @@ gramian_status gramian_session_solve(gramian_session* session, const uint32_t* s
         require_pointer(streams, "streams");
         const std::vector<SolveOutcome> outcomes = session->session->solve({streams, stream_count});
         if (!reports) return;
-        const uint32_t size = reports[0].size; // of every entry: the caller's idea of the struct
-        if (size < sizeof(uint32_t)) raise(Status::invalid_argument, "reports[0].size is not filled in");
-        for (uint32_t i = 0; i < stream_count; ++i) {
-            auto* room =
-                reinterpret_cast<gramian_solve_report*>(reinterpret_cast<std::byte*>(reports) + size_t{size} * i);
-            room->size = size;
-            write_struct(room, report_of(outcomes[i]));
-        }
+        for (uint32_t i = 0; i < stream_count; ++i) write_entry(reports, i, report_of(outcomes[i]));
     });
 }
 

@@ -1,4 +1,4 @@
-// One move-only owner for every Vulkan object that a device made.
+// One move-only owner for every Vulkan object that a device made, and the owner of the device itself.
 #pragma once
 
 #include <utility>
@@ -6,12 +6,27 @@
 
 namespace gramian {
 
+/// Owns the VkDevice and its entry points. A device whose work never ended is abandoned: neither it nor anything that
+/// was made from it is destroyed, since the device may still be using it.
+struct LogicalDevice {
+    LogicalDevice() = default;
+    LogicalDevice(const LogicalDevice&) = delete;
+    LogicalDevice& operator=(const LogicalDevice&) = delete;
+    ~LogicalDevice()
+    {
+        if (handle && !is_abandoned) table.vkDestroyDevice(handle, nullptr);
+    }
+    VkDevice handle = VK_NULL_HANDLE;
+    VolkDeviceTable table{};
+    bool is_abandoned = false;
+};
+
 /// Owns `Raw`; `kDestroy` is the member of the device's table that destroys it.
 template <class Raw, auto kDestroy>
 class Handle {
 public:
     Handle() = default;
-    Handle(const VolkDeviceTable& table, VkDevice device, Raw raw) : table_(&table), device_(device), raw_(raw) {}
+    Handle(const LogicalDevice& device, Raw raw) : device_(&device), raw_(raw) {}
     Handle(Handle&& other) noexcept { swap(other); }
     Handle& operator=(Handle&& other) noexcept
     {
@@ -23,7 +38,8 @@ public:
     Handle& operator=(const Handle&) = delete;
     ~Handle()
     {
-        if (raw_ != VK_NULL_HANDLE) (table_->*kDestroy)(device_, raw_, nullptr);
+        if (raw_ != VK_NULL_HANDLE && !device_->is_abandoned)
+            (device_->table.*kDestroy)(device_->handle, raw_, nullptr);
     }
     [[nodiscard]] Raw get() const noexcept { return raw_; }
     explicit operator bool() const noexcept { return raw_ != VK_NULL_HANDLE; }
@@ -31,13 +47,11 @@ public:
 private:
     void swap(Handle& other) noexcept
     {
-        std::swap(table_, other.table_);
         std::swap(device_, other.device_);
         std::swap(raw_, other.raw_);
     }
 
-    const VolkDeviceTable* table_ = nullptr;
-    VkDevice device_ = VK_NULL_HANDLE;
+    const LogicalDevice* device_ = nullptr;
     Raw raw_ = VK_NULL_HANDLE;
 };
 

@@ -2,6 +2,7 @@
 #include "base/error.hpp"
 #include "device/device.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <new>
@@ -40,8 +41,8 @@ private:
 
 class HostProgram final : public Program {
 public:
-    HostProgram(const LaunchList& list, const Arenas& arenas, bool profile)
-        : launches_(list.launches()), profile_(profile)
+    HostProgram(const LaunchList& list, const Arenas& arenas, const ProgramOptions& options)
+        : launches_(list.launches()), name_(options.name), profile_(options.profile)
     {
         for (uint32_t i = 0; i < kArenaCount; ++i) {
             arenas_[i] = arenas.memory[i] ? arenas.memory[i]->mapped() : nullptr;
@@ -49,6 +50,8 @@ public:
     }
     void submit() override
     {
+        if (is_submitted_) raise(Status::invalid_argument, "{}: submitted again before it was waited for", name_);
+        is_submitted_ = true;
         launch_ns_.clear();
         for (const Launch& launch : launches_) {
             const auto start = std::chrono::steady_clock::now();
@@ -58,14 +61,16 @@ public:
             launch_ns_.push_back(spent.count());
         }
     }
-    void wait() override {}
+    void wait() override { is_submitted_ = false; }
     [[nodiscard]] std::vector<double> launch_ns() override { return launch_ns_; }
 
 private:
     std::vector<Launch> launches_;
     std::array<std::byte*, kArenaCount> arenas_{};
     std::vector<double> launch_ns_;
+    std::string name_;
     bool profile_;
+    bool is_submitted_ = false;
 };
 
 class HostDevice final : public Device {
@@ -83,12 +88,16 @@ public:
     [[nodiscard]] const Caps& caps() const override { return caps_; }
     [[nodiscard]] std::unique_ptr<Memory> allocate(MemoryKind, uint64_t bytes, const std::string& name) override
     {
-        return std::make_unique<HostMemory>(bytes, name);
+        if (bytes > caps_.max_storage_bytes) {
+            raise(Status::out_of_memory, "{}: {} bytes in one buffer, and host allows {}", name, bytes,
+                  caps_.max_storage_bytes);
+        }
+        return std::make_unique<HostMemory>(std::max<uint64_t>(bytes, 64), name);
     }
     [[nodiscard]] std::unique_ptr<Program> compile(const LaunchList& list, const Arenas& arenas,
                                                    const ProgramOptions& options) override
     {
-        return std::make_unique<HostProgram>(list, arenas, options.profile);
+        return std::make_unique<HostProgram>(list, arenas, options);
     }
     [[nodiscard]] std::vector<std::byte> pipeline_cache() override { return {}; }
 

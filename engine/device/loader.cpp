@@ -191,6 +191,8 @@ std::unique_ptr<Instance> Instance::open(bool validation, std::string& reason)
         messenger.messageType = VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT;
         messenger.pfnUserCallback = on_message;
         messenger.pUserData = &instance->first_message_;
+        instance->set_debug_name_ = vkSetDebugUtilsObjectNameEXT;
+        instance->destroy_messenger_ = vkDestroyDebugUtilsMessengerEXT;
         vk_check(vkCreateDebugUtilsMessengerEXT(instance->handle_, &messenger, nullptr, &instance->messenger_),
                  "vkCreateDebugUtilsMessengerEXT");
     }
@@ -225,7 +227,7 @@ void Instance::raise_validation_message() const
 
 Instance::~Instance()
 {
-    if (messenger_) vkDestroyDebugUtilsMessengerEXT(handle_, messenger_, nullptr);
+    if (messenger_) destroy_messenger_(handle_, messenger_, nullptr);
     if (handle_) vkDestroyInstance(handle_, nullptr);
 }
 

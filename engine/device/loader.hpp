@@ -34,7 +34,8 @@ public:
 
     /// Devices with a compute queue and Vulkan 1.1, in the loader's order.
     [[nodiscard]] const std::vector<PhysicalDevice>& devices() const { return devices_; }
-    [[nodiscard]] bool has_debug_names() const { return messenger_ != VK_NULL_HANDLE; }
+    /// Null without validation. Kept here: volk's own pointer belongs to the instance that was opened last.
+    [[nodiscard]] PFN_vkSetDebugUtilsObjectNameEXT set_debug_name() const { return set_debug_name_; }
     /// Throws Error(internal) with the first validation message, if any came.
     void raise_validation_message() const;
 
@@ -46,6 +47,8 @@ private:
     VkDebugUtilsMessengerEXT messenger_ = VK_NULL_HANDLE;
     std::vector<PhysicalDevice> devices_;
     std::string first_message_;
+    PFN_vkSetDebugUtilsObjectNameEXT set_debug_name_ = nullptr;
+    PFN_vkDestroyDebugUtilsMessengerEXT destroy_messenger_ = nullptr;
 };
 
 } // namespace gramian

@@ -27,7 +27,10 @@ VulkanDevice::VulkanDevice(std::unique_ptr<Instance> instance, const PhysicalDev
 
 VulkanDevice::~VulkanDevice()
 {
-    table().vkDeviceWaitIdle(handle());
+    if (logical_.is_abandoned)
+        (void)instance_.release(); // an instance must outlive its devices
+    else
+        table().vkDeviceWaitIdle(handle());
 }
 
 void VulkanDevice::create_device(VkPhysicalDevice physical)
@@ -123,6 +126,19 @@ void VulkanDevice::raise_if_lost() const
     if (lost_ == Status::timeout) raise(lost_, "{} did not finish earlier work in time; open it anew", caps_.name);
 }
 
+void VulkanDevice::check_alive()
+{
+    const std::lock_guard lock(mutex_);
+    raise_if_lost();
+}
+
+void VulkanDevice::outlast(VkFence fence) noexcept
+{
+    constexpr uint64_t kFarewellNs = 2'000'000'000;
+    const VkResult result = table().vkWaitForFences(handle(), 1, &fence, VK_TRUE, kFarewellNs);
+    if (result == VK_TIMEOUT) logical_.is_abandoned = true; // destroying what the device still uses would crash
+}
+
 void VulkanDevice::submit(VkCommandBuffer commands, VkFence fence)
 {
     const std::lock_guard lock(mutex_);
@@ -137,6 +153,7 @@ void VulkanDevice::submit(VkCommandBuffer commands, VkFence fence)
 
 void VulkanDevice::wait(VkFence fence)
 {
+    check_alive();
     const VkResult result = table().vkWaitForFences(handle(), 1, &fence, VK_TRUE, timeout_ns_);
     if (result == VK_TIMEOUT) {
         const std::lock_guard lock(mutex_);
@@ -190,17 +207,22 @@ void VulkanDevice::run_once(const std::function<void(VkCommandBuffer)>& record)
     record(commands);
     vk_check(table().vkEndCommandBuffer(commands), "vkEndCommandBuffer");
     submit(commands, fence.get());
-    wait(fence.get());
+    try {
+        wait(fence.get());
+    } catch (const Error&) {
+        outlast(fence.get()); // the caller is about to destroy what this still uses
+        throw;
+    }
 }
 
 void VulkanDevice::set_name(VkObjectType type, uint64_t object, const std::string& name) const
 {
-    if (!instance_->has_debug_names()) return;
+    if (!instance_->set_debug_name()) return;
     VkDebugUtilsObjectNameInfoEXT info{VK_STRUCTURE_TYPE_DEBUG_UTILS_OBJECT_NAME_INFO_EXT};
     info.objectType = type;
     info.objectHandle = object;
     info.pObjectName = name.c_str();
-    vkSetDebugUtilsObjectNameEXT(handle(), &info);
+    instance_->set_debug_name()(handle(), &info);
 }
 
 std::unique_ptr<Device> open_vulkan_device(const DeviceOptions& options, std::string& reason)
@@ -213,7 +235,8 @@ std::unique_ptr<Device> open_vulkan_device(const DeviceOptions& options, std::st
     for (size_t i = 0; i < devices.size(); ++i) {
         const bool is_wanted =
             selector == "auto" ||
-            (is_index ? selector == std::to_string(i) : devices[i].caps.name.find(selector) != std::string::npos);
+            (is_index ? selector == std::to_string(i)
+                      : !selector.empty() && devices[i].caps.name.find(selector) != std::string::npos);
         if (!is_wanted) continue;
         const PhysicalDevice chosen = devices[i];
         return std::make_unique<VulkanDevice>(std::move(instance), chosen, options);

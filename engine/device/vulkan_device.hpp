@@ -12,19 +12,6 @@
 
 namespace gramian {
 
-/// Owns the VkDevice and its entry points.
-struct LogicalDevice {
-    LogicalDevice() = default;
-    LogicalDevice(const LogicalDevice&) = delete;
-    LogicalDevice& operator=(const LogicalDevice&) = delete;
-    ~LogicalDevice()
-    {
-        if (handle) table.vkDestroyDevice(handle, nullptr);
-    }
-    VkDevice handle = VK_NULL_HANDLE;
-    VolkDeviceTable table{};
-};
-
 class VulkanDevice final : public Device {
 public:
     VulkanDevice(std::unique_ptr<Instance> instance, const PhysicalDevice& physical, const DeviceOptions& options);
@@ -51,13 +38,17 @@ public:
     void submit(VkCommandBuffer commands, VkFence fence);
     /// Waits with the device's time limit. After device_lost or a timeout every later call throws the same.
     void wait(VkFence fence);
+    /// Throws what submit and wait would throw on a device that was lost or ran out of time.
+    void check_alive();
+    /// Before what is in flight is destroyed: gives it time to end, or else abandons the device. Throws nothing.
+    void outlast(VkFence fence) noexcept;
     /// Records, submits and waits for a one-off command buffer.
     void run_once(const std::function<void(VkCommandBuffer)>& record);
     void set_name(VkObjectType type, uint64_t object, const std::string& name) const;
     template <class HandleType, class Raw>
     [[nodiscard]] HandleType own(Raw raw) const
     {
-        return HandleType(table(), handle(), raw);
+        return HandleType(logical_, raw);
     }
     [[nodiscard]] FenceHandle make_fence() const;
     [[nodiscard]] CommandPoolHandle make_command_pool() const;

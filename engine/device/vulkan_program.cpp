@@ -9,9 +9,7 @@ public:
     VulkanProgram(VulkanDevice& device, const LaunchList& list, const Arenas& arenas, const ProgramOptions& options);
     ~VulkanProgram() override
     {
-        // What is in flight still uses the command buffer; a device that is lost has nothing in flight.
-        const VkFence fence = fence_.get();
-        if (in_flight_) device_.table().vkWaitForFences(device_.handle(), 1, &fence, VK_TRUE, kFarewellNs);
+        if (in_flight_) device_.outlast(fence_.get()); // it still uses the command buffer
     }
     VulkanProgram(const VulkanProgram&) = delete;
     VulkanProgram& operator=(const VulkanProgram&) = delete;
@@ -20,8 +18,6 @@ public:
     [[nodiscard]] std::vector<double> launch_ns() override;
 
 private:
-    static constexpr uint64_t kFarewellNs = 2'000'000'000;
-
     void create_set(const Arenas& arenas);
     void record(const LaunchList& list);
     void record_launches(const LaunchList& list);
@@ -172,6 +168,7 @@ void VulkanProgram::record_launches(const LaunchList& list)
 
 void VulkanProgram::submit()
 {
+    device_.check_alive();
     if (in_flight_) raise(Status::invalid_argument, "{}: submitted again before it was waited for", options_.name);
     const VkFence fence = fence_.get();
     vk_check(device_.table().vkResetFences(device_.handle(), 1, &fence), "vkResetFences");

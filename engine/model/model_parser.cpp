@@ -237,12 +237,21 @@ void ModelParser::bind_weight(Node& node, const Port& port, const std::string& t
         node.constants.add(std::string(port.name), known->second);
         return;
     }
+    if (tensor->shape.size() > Shape::kMaxRank) {
+        raise(Status::invalid_model, "{}: tensor {}: rank {}, expected at most {}", where_, in_quotes(tensor_name),
+              tensor->shape.size(), Shape::kMaxRank);
+    }
     const Shape shape = Shape::checked(tensor->shape, fmt::format("{}: tensor {}", where_, in_quotes(tensor_name)));
     if (shape.rank() == 0 || shape.element_count() == 0 || (port.pack && shape.rank() != 2)) {
         raise(Status::invalid_model, "{}: weight '{}': tensor {} has shape {}, expected {}", node.name, port.name,
               in_quotes(tensor_name), shape.text(), port.pack ? "two extents" : "at least one element");
     }
     std::vector<float> values = finite_floats(*tensor);
+    const auto negative = std::find_if(values.begin(), values.end(), [](float value) { return value < 0; });
+    if (port.is_nonnegative && negative != values.end()) {
+        raise(Status::invalid_model, "{}: weight '{}': tensor {}: element {} is {}, expected none below 0", node.name,
+              port.name, in_quotes(tensor_name), negative - values.begin(), *negative);
+    }
     if (port.pack) values = port.pack(values, shape);
     Tensor placed = layout_.take({static_cast<uint32_t>(values.size())});
     uploads_.emplace_back(placed, std::move(values));
@@ -253,6 +262,10 @@ void ModelParser::bind_weight(Node& node, const Port& port, const std::string& t
 
 std::vector<float> ModelParser::finite_floats(const FileTensor& tensor) const
 {
+    if (!dtype_is_float(tensor.dtype)) {
+        raise(Status::invalid_model, "{}: tensor {}: expected F32, F16, BF16 or F64, found {}", where_,
+              in_quotes(tensor.name), dtype_name(tensor.dtype));
+    }
     std::vector<float> values = to_float(tensor);
     for (size_t i = 0; i < values.size(); ++i) {
         if (std::isfinite(values[i])) continue;

@@ -43,6 +43,7 @@ std::vector<std::pair<std::string, Shape>> infer(const Attributes& attributes, c
 {
     check_supported(attributes);
     regularization(attributes, in.has("ridge"));
+    forget_of(attributes);
     const Shape& k = in.at("k").shape;
     const Shape& v = in.at("v").shape;
     const Shape& q = in.at("q").shape;

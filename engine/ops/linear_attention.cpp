@@ -113,10 +113,23 @@ void check_ports(const Attributes& attributes, const Tensors& in, uint32_t featu
     }
 }
 
+/// Every attribute is read once here, so that a bad one is refused before anything is recorded.
+void check_settings(const Attributes& attributes)
+{
+    is_normalized(attributes);
+    for (const char* name : {"epsilon", "denominator_min"}) attributes.number(name, 0, 0, 1e30);
+    attributes.number("scale", 1, -1e30, 1e30);
+    attributes.choice("decay_form", kDecayForms, 0);
+    attributes.choice("write", kWrites, 0);
+    attributes.choice("erase", kErases, 0);
+    attributes.choice("read", kReads, 0);
+}
+
 std::vector<std::pair<std::string, Shape>> infer(const Attributes& attributes, const Tensors& in)
 {
     const uint32_t features = feature_width(attributes, in);
     check_ports(attributes, in, features);
+    check_settings(attributes);
     const Shape& v = in.at("v").shape;
     const Shape state{v[0], v[2], features, v[3]};
     const Shape state_z{v[0], v[2], features};

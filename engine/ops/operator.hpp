@@ -23,12 +23,12 @@ public:
     [[nodiscard]] Status status() const { return status_; }
     [[nodiscard]] bool has(std::string_view name) const { return object_.contains(name); }
     [[nodiscard]] std::vector<std::string> names() const;
-    [[nodiscard]] double number(std::string_view name, double otherwise, double least, double most) const;
+    double number(std::string_view name, double otherwise, double least, double most) const;
     [[nodiscard]] uint32_t count(std::string_view name, uint32_t otherwise, uint32_t least, uint32_t most) const;
     [[nodiscard]] bool flag(std::string_view name, bool otherwise) const;
     /// The position of the value among the known ones.
-    [[nodiscard]] uint32_t choice(std::string_view name, std::span<const std::string_view> known,
-                                  std::optional<uint32_t> otherwise) const;
+    uint32_t choice(std::string_view name, std::span<const std::string_view> known,
+                    std::optional<uint32_t> otherwise) const;
     /// An array of exactly `size` finite numbers.
     [[nodiscard]] std::vector<float> numbers(std::string_view name, uint32_t size) const;
     [[nodiscard]] std::vector<double> doubles(std::string_view name, uint32_t size) const;
@@ -67,7 +67,8 @@ struct Port {
     bool is_constant = false; // a weight of the node: lives in the weights arena
     /// Reorders a constant for the kernel; its shape stays the public one.
     std::vector<float> (*pack)(std::span<const float>, const Shape&) = nullptr;
-    bool is_variadic = false; // any number of tensors, in order; a single call names them x0, x1, …
+    bool is_nonnegative = false; // a constant with a negative element is refused
+    bool is_variadic = false;    // any number of tensors, in order; a single call names them x0, x1, …
 };
 
 /// Values that an operator derives from its attributes and keeps in the weights arena.

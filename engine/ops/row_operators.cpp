@@ -126,8 +126,10 @@ void record_squash(Recorder& recorder, const Attributes& attributes, const Tenso
     pointwise(recorder, operations[kind], in.at("x"), operands, out.at("y"));
 }
 
-Shapes infer_normalize(const Attributes&, const Tensors& in)
+Shapes infer_normalize(const Attributes& attributes, const Tensors& in)
 {
+    attributes.number("epsilon", 0, 0, 1e30);
+    attributes.number("clip", 0, 0, 1e30);
     const Shape& x = in.at("x").shape;
     require_channels("normalize", "mean", in.at("mean").shape, x.last());
     require_channels("normalize", "variance", in.at("variance").shape, x.last());
@@ -152,6 +154,7 @@ Shapes infer_norm(const Attributes& attributes, const Tensors& in)
     for (const char* port : {"weight", "bias"}) {
         if (const Tensor* constant = in.find(port)) require_channels("norm", port, constant->shape, x.last());
     }
+    attributes.number("epsilon", 0, 0, 1e30);
     const uint32_t heads = attributes.count("heads", 1, 1, 1U << 16);
     if (x.last() % heads != 0) {
         raise(Status::invalid_argument, "{} channels are no multiple of {} heads", x.last(), heads);
@@ -234,7 +237,9 @@ std::vector<Operator> row_operators()
          .record = record_squash,
          .constants = squash_constants},
         {.name = "normalize",
-         .inputs = {{"x"}, {"mean", false, kConstant}, {"variance", false, kConstant}},
+         .inputs = {{"x"},
+                    {"mean", false, kConstant},
+                    {.name = "variance", .is_constant = kConstant, .is_nonnegative = true}},
          .outputs = {"y"},
          .attributes = {"epsilon", "clip"},
          .infer = infer_normalize,

@@ -26,6 +26,7 @@ Shapes infer_softmax(const Attributes& attributes, const Tensors& in)
               "softmax_attention: q {}, k {} and v {}: expected [B,T,H,D], [B,N,H,D] and [B,N,H,E]", q.text(), k.text(),
               v.text());
     }
+    softmax_scale(attributes, q[3]);
     const bool needs_square = attributes.flag("causal", false) || attributes.count("window", 0, 0, 1U << 30) > 0;
     if (needs_square && q[1] != k[1]) {
         raise(Status::invalid_argument, "softmax_attention: causal or window with T {} and N {}: expected T = N", q[1],

@@ -39,10 +39,10 @@ Session::Session(const Model& model, const SessionOptions& options) : model_(mod
     if (options.verify_golden && model.golden().tokens > 0) verify_golden(model);
     slots_ = std::min(streams_, kObserveTokens / kObserveTokensPerStream);
     tokens_ = kObserveTokensPerStream;
-    positions_.assign(streams_, 0);
     place_io();
     place_state();
     make_programs(options.profile);
+    positions_.assign(streams_, 0);
     warm_up();
 }
 
@@ -244,6 +244,7 @@ void Session::check_finite(std::span<const float> values, const ModelPort& port,
 
 void Session::submit(std::span<const std::span<const float>> inputs)
 {
+    if (is_submitted_) raise(Status::invalid_argument, "a step is submitted already: wait for it first");
     std::vector<size_t> wanted;
     for (size_t i = 0; i < model_.inputs().size(); ++i) {
         if (!model_.inputs()[i].is_context) wanted.push_back(i);
@@ -263,12 +264,14 @@ void Session::submit(std::span<const std::span<const float>> inputs)
         std::memcpy(io_floats(step_inputs_[wanted[i]]), inputs[i].data(), inputs[i].size_bytes());
     }
     step_->submit();
+    is_submitted_ = true;
     ++submissions_;
 }
 
 void Session::wait(std::span<const std::span<float>> outputs)
 {
     step_->wait();
+    is_submitted_ = false;
     if (outputs.size() != step_outputs_.size()) {
         raise(Status::invalid_argument, "step: expected room for {} outputs, found {}", step_outputs_.size(),
               outputs.size());
@@ -382,6 +385,7 @@ SolveOutcome Session::outcome_of(uint32_t slot) const
 void Session::reset(std::span<const uint32_t> streams)
 {
     check_streams(streams);
+    if (is_submitted_) raise(Status::invalid_argument, "a step is submitted: wait for it before a reset");
     for (uint32_t stream : streams) {
         for (const NodeState& state : node_states_) {
             for (const Tensors::Entry& entry : state.tensors.entries()) {

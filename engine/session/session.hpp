@@ -112,6 +112,7 @@ private:
     uint64_t step_bytes_moved_ = 0;
     uint32_t step_dispatches_ = 0;
     uint64_t submissions_ = 0;
+    bool is_submitted_ = false;
 };
 
 } // namespace gramian

@@ -134,7 +134,7 @@ static void test_end_to_end(void)
     CHECK(gramian_session_solve(session, streams, 2, NULL) == GRAMIAN_OK);
 
     CHECK(gramian_session_step(session, &in, &out) == GRAMIAN_OK);
-    CHECK(y[0] == 0.0f); /* was shown nothing: exactly 0 */
+    CHECK(y[0] == 0.0f);                         /* was shown nothing: exactly 0 */
     CHECK(fabsf(y[1] - (1 - 4 + 1.5f)) < 1e-2f); /* the law, up to a ridge of 1e-3 */
     out = again;
     CHECK(gramian_session_submit(session, &in) == GRAMIAN_OK);
@@ -399,7 +399,8 @@ static void test_operator(void)
     CHECK(gramian_operator_run(device, "ridge_solve", NULL, inputs, &outputs) == GRAMIAN_OK); /* defaults */
     gramian_tensors_destroy(outputs);
     outputs = NULL;
-    REFUSED(GRAMIAN_UNSUPPORTED, "no operator \"solve\"", gramian_operator_run(device, "solve", NULL, inputs, &outputs));
+    REFUSED(GRAMIAN_UNSUPPORTED, "no operator \"solve\"",
+            gramian_operator_run(device, "solve", NULL, inputs, &outputs));
     REFUSED(GRAMIAN_UNSUPPORTED, "no attribute \"x\"",
             gramian_operator_run(device, "ridge_solve", "{\"x\":1}", inputs, &outputs));
     REFUSED(GRAMIAN_INVALID_ARGUMENT, "attributes: byte",

@@ -35,7 +35,10 @@ TEST_CASE("time limit: work that takes longer throws timeout, and every later su
     slow.program->submit();
     refused(Status::timeout, device->caps().name, [&] { slow.program->wait(); });
     refused(Status::timeout, device->caps().name, [&] { other.program->submit(); });
-    SUBCASE("a program that never ran") { refused(Status::timeout, "earlier work", [&] { other.program->run(); }); }
+    SUBCASE("a program that never ran")
+    {
+        refused(Status::timeout, "earlier work", [&] { other.program->run(); });
+    }
     SUBCASE("the program that was too slow")
     {
         refused(Status::timeout, device->caps().name, [&] { slow.program->submit(); });
@@ -76,8 +79,7 @@ TEST_CASE("time limit: a transfer that takes longer throws timeout and does no h
         const std::vector<std::byte> bytes(size_t{64} << 20);
         memory->write(0, bytes);
     });
-    refused(Status::timeout, "earlier work",
-            [&] { (void)device->allocate(MemoryKind::device, 1 << 20, "after"); });
+    refused(Status::timeout, "earlier work", [&] { (void)device->allocate(MemoryKind::device, 1 << 20, "after"); });
 }
 
 TEST_CASE("time limit: work that outlasts the destruction of everything does no harm")

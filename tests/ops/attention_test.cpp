@@ -42,7 +42,8 @@ TEST_CASE("softmax attention: every answer is a convex combination of the values
 
 TEST_CASE("softmax attention: equal values come back, whatever the weights")
 {
-    const auto o = softmax({random_array("q", {1, 4, 2, 8}, 1, 5), random_array("k", {1, 100, 2, 8}, 2, 5),
+    const auto o = softmax({random_array("q", {1, 4, 2, 8}, 1, 5),
+                            random_array("k", {1, 100, 2, 8}, 2, 5),
                             {"v", {1, 100, 2, 3}, std::vector<float>(600, 1.0F)}});
     CHECK(relative_error(o, std::vector<float>(24, 1.0F)) < 1e-5); // 100 roundings
 }
@@ -60,7 +61,7 @@ TEST_CASE("softmax attention: scale 0 gives the mean, and a constant added to al
     const auto before = softmax({q, k, v});
     for (uint32_t n = 0; n < 33; ++n) k.values[n * 8] = 1; // channel 0 of every key is 1:
     const auto same_channel = softmax({q, k, v});
-    for (uint32_t m = 0; m < 4; ++m) q.values[m * 8] += 20; // this adds 20 * scale to every score of a query
+    for (uint32_t m = 0; m < 4; ++m) q.values[m * 8] += 20;         // this adds 20 * scale to every score of a query
     CHECK(relative_error(softmax({q, k, v}), same_channel) < 1e-4); // scores of size 7 round to 7 * 2^-24 and more
     CHECK(before.size() == same_channel.size());
 }

@@ -52,7 +52,8 @@ TEST_CASE("attributes: a wrong type is refused, naming node, attribute and what 
     };
     const Attributes bad = attributes(
         R"({"alpha":"1","beta":true,"window":1.5,"causal":1,"kind":2,"low":1,"high":["a",1],"epsilon":null})");
-    wrong("'alpha': expected a number from 0 to 1, found the string \"1\"", [&] { (void)bad.number("alpha", 0, 0, 1); });
+    wrong("'alpha': expected a number from 0 to 1, found the string \"1\"",
+          [&] { (void)bad.number("alpha", 0, 0, 1); });
     wrong("'beta': expected a number from 0 to 1, found true", [&] { (void)bad.number("beta", 0, 0, 1); });
     wrong("'epsilon': expected a number from 0 to 1, found null", [&] { (void)bad.number("epsilon", 0, 0, 1); });
     wrong("'window': expected an integer from 0 to 8, found the number 1.5",

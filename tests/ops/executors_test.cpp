@@ -43,18 +43,15 @@ std::vector<Example> examples()
          2e-5},
         {"intention",
          {{"alpha_relative", 1e-2}},
-         {random("k", {kBatch, 40, 2, 12}, 9), random("v", {kBatch, 40, 2, 5}, 10),
-          random("q", {kBatch, 7, 2, 12}, 11), decay, beta},
+         {random("k", {kBatch, 40, 2, 12}, 9), random("v", {kBatch, 40, 2, 5}, 10), random("q", {kBatch, 7, 2, 12}, 11),
+          decay, beta},
          1e-4},
         {"intention", // beyond what fits into 16 KiB
          {{"alpha_relative", 1e-2}},
          {random("k", {kBatch, 100, 1, 70}, 9), random("v", {kBatch, 100, 1, 9}, 10),
           random("q", {kBatch, 3, 1, 70}, 11)},
          1e-4},
-        {"ridge_solve",
-         {{"alpha", 0.5}},
-         {random("k", {kBatch, 50, 33}, 12), random("v", {kBatch, 50, 7}, 15)},
-         1e-4},
+        {"ridge_solve", {{"alpha", 0.5}}, {random("k", {kBatch, 50, 33}, 12), random("v", {kBatch, 50, 7}, 15)}, 1e-4},
     };
 }
 
@@ -124,14 +121,13 @@ TEST_CASE("batch: an element that is NaN leaves the others alone")
     for (const Example& example : examples()) {
         CAPTURE(example.name);
         const OperatorRun healthy = run_operator(test_device(), example.name, example.attributes, example.inputs);
-        const auto ill = run_operator(test_device(), example.name, example.attributes,
-                                      each(example.inputs, [](NamedArray input) {
-                                          const size_t size = input.values.size() / kBatch;
-                                          if (has_batch(input))
-                                              std::fill_n(input.values.begin() + static_cast<ptrdiff_t>(2 * size), size,
-                                                          std::nanf(""));
-                                          return input;
-                                      }));
+        const auto ill = run_operator(
+            test_device(), example.name, example.attributes, each(example.inputs, [](NamedArray input) {
+                const size_t size = input.values.size() / kBatch;
+                if (has_batch(input))
+                    std::fill_n(input.values.begin() + static_cast<ptrdiff_t>(2 * size), size, std::nanf(""));
+                return input;
+            }));
         for (size_t o = 0; o < healthy.outputs.size(); ++o) {
             CAPTURE(healthy.outputs[o].name);
             const std::vector<float>& all = healthy.outputs[o].values;

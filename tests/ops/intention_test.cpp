@@ -21,11 +21,11 @@ struct Problem {
     }
     [[nodiscard]] std::vector<float> intention(const Json& attributes) const
     {
-        return output_of(run_operator(test_device(), "intention", attributes,
-                                      {{"k", {1, pairs, 1, width}, k},
-                                       {"v", {1, pairs, 1, columns}, v},
-                                       {"q", {1, queries, 1, width}, q}}),
-                         "y");
+        return output_of(
+            run_operator(
+                test_device(), "intention", attributes,
+                {{"k", {1, pairs, 1, width}, k}, {"v", {1, pairs, 1, columns}, v}, {"q", {1, queries, 1, width}, q}}),
+            "y");
     }
     /// q (K^T K + alpha I)^-1 K^T V in double.
     [[nodiscard]] std::vector<double> formula(double alpha) const

@@ -131,8 +131,7 @@ TEST_CASE("context: how a demonstration is cut into observations changes no bit"
             const Demonstration shown(tokens, 4, 2, 20 + tokens);
             const std::vector<float> whole = taught(model, shown, {tokens}, query);
             CHECK(std::any_of(whole.begin(), whole.end(), [](float y) { return y != 0; }));
-            if (tokens == 129)
-                CHECK(same_bits(taught(model, shown, std::vector<uint32_t>(tokens, 1), query), whole));
+            if (tokens == 129) CHECK(same_bits(taught(model, shown, std::vector<uint32_t>(tokens, 1), query), whole));
             if (tokens > 7) CHECK(same_bits(taught(model, shown, {7, tokens - 7}, query), whole));
             if (tokens > 127) CHECK(same_bits(taught(model, shown, {127, 0, tokens - 127}, query), whole));
             if (tokens > 128) CHECK(same_bits(taught(model, shown, {128, tokens - 128}, query), whole));

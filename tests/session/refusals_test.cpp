@@ -58,16 +58,19 @@ TEST_CASE("refusals: a demonstration that is not finite names stream, token and 
     const Demonstration shown(9, 4, 2, 63);
     std::vector<float> x = shown.x;
     x[4 * 6 + 1] = kNaN; // token 6 of 9: token 2 of the second stream
-    taught.refuses("input 'observation': stream 0, token 2, channel 1 is nan",
-                   [&] { observe(taught.session, {1, 0}, {4, 5}, x, shown.y); });
+    taught.refuses("input 'observation': stream 0, token 2, channel 1 is nan", [&] {
+        observe(taught.session, {1, 0}, {4, 5}, x, shown.y);
+    });
     std::vector<float> y = shown.y;
     y[2 * 3] = -kInfinity;
-    taught.refuses("input 'target': stream 1, token 3, channel 0 is -inf",
-                   [&] { observe(taught.session, {1, 0}, {4, 5}, shown.x, y); });
+    taught.refuses("input 'target': stream 1, token 3, channel 0 is -inf", [&] {
+        observe(taught.session, {1, 0}, {4, 5}, shown.x, y);
+    });
     y = shown.y;
     y.back() = kNaN;
-    taught.refuses("input 'target': stream 1, token 8, channel 1 is nan",
-                   [&] { observe(taught.session, {2, 1}, {0, 9}, shown.x, y); });
+    taught.refuses("input 'target': stream 1, token 8, channel 1 is nan", [&] {
+        observe(taught.session, {2, 1}, {0, 9}, shown.x, y);
+    });
 }
 
 TEST_CASE("refusals: streams out of range or named twice")
@@ -100,8 +103,9 @@ TEST_CASE("refusals: inputs of the wrong size or number")
     taught.refuses("input 'target': expected 4 tokens of 2 numbers, found 7 numbers", [&] {
         observe(taught.session, {1}, {4}, shown.x, {shown.y.begin(), shown.y.end() - 1});
     });
-    taught.refuses("1 streams with 2 counts and 2 inputs, expected 2 inputs",
-                   [&] { observe(taught.session, {1}, {2, 2}, shown.x, shown.y); });
+    taught.refuses("1 streams with 2 counts and 2 inputs, expected 2 inputs", [&] {
+        observe(taught.session, {1}, {2, 2}, shown.x, shown.y);
+    });
     taught.refuses("1 inputs, expected 2 inputs", [&] {
         const std::span<const float> inputs[] = {shown.x};
         taught.session.observe(std::vector<uint32_t>{1}, std::vector<uint32_t>{4}, inputs);
@@ -136,9 +140,8 @@ TEST_CASE("refusals: more pairs than the capacity, by stream and numbers, and no
 {
     Taught taught("softmax_attention", {{"capacity", 25}});
     const Demonstration shown(30, 4, 2, 66);
-    taught.refuses("stream 1: 26 pairs, and learner keeps at most 25 (its 'capacity')", [&] {
-        observe(taught.session, {1}, {26}, shown.x_part(0, 26), shown.y_part(0, 26));
-    });
+    taught.refuses("stream 1: 26 pairs, and learner keeps at most 25 (its 'capacity')",
+                   [&] { observe(taught.session, {1}, {26}, shown.x_part(0, 26), shown.y_part(0, 26)); });
     taught.refuses("stream 0: 26 pairs", [&] { // holds 20
         observe(taught.session, {1, 0}, {24, 6}, shown.x, shown.y);
     });
@@ -215,7 +218,7 @@ TEST_CASE("refusals: as many streams as the message says fit do fit")
 
 TEST_CASE("refusals: a head without a context input is not done by this version")
 {
-    ModelFile file = encoded_model("linear_attention", Json::object());
+    ModelFile file = encoded_model("intention", Json::object());
     file.json["inputs"].erase(1);
     file.json["nodes"][2]["in"]["v"] = "key";
     file.json["outputs"][0]["size"] = 8;

@@ -134,6 +134,7 @@ public:
     void reset() { api::check(gramian_session_reset(raw_.get(), nullptr, 0)); }
     void reset(std::span<const uint32_t> streams)
     {
+        if (streams.empty()) return; // no streams, where a null pointer would say: all
         api::check(gramian_session_reset(raw_.get(), streams.data(), static_cast<uint32_t>(streams.size())));
     }
     [[nodiscard]] const char* profile_json() { return gramian_session_profile_json(raw_.get()); }
