@@ -12,6 +12,7 @@ layout(constant_id = 1) const uint kKArena = kState;
 layout(constant_id = 2) const uint kVArena = kState;
 layout(constant_id = 3) const uint kOArena = kActivations;
 layout(constant_id = 4) const uint kColumns = 64; // a power of two up to 64
+layout(constant_id = 5) const uint kHasVectors = 0; // rows of q and k are whole vectors
 layout(push_constant) uniform Push { SoftmaxAttentionParameters p; };
 
 const float kNever = -3.4e38; // a score below every other; e^(kNever - m) is 0
@@ -54,6 +55,14 @@ bool is_visible(uint query, uint key, uint keys)
 float score(uint q, uint k)
 {
     float sum = 0.0;
+    if (kHasVectors == 1) {
+        for (uint i = 0; i < p.width; i += 4) {
+            vec4 a = load_vector(kQArena, (q + i) / 4);
+            vec4 b = load_vector(kKArena, (k + i) / 4);
+            sum = fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, sum))));
+        }
+        return p.scale * sum;
+    }
     for (uint i = 0; i < p.width; ++i) sum = fma(load(kQArena, q + i), load(kKArena, k + i), sum);
     return p.scale * sum;
 }

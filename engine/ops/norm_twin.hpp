@@ -16,6 +16,9 @@ void norm(Norm kind, const Real* x, const Real* weight, const Real* bias, Real* 
     if (kind == Norm::layer) {
         for (uint32_t i = 0; i < width; ++i) mean += x[i];
         mean /= Real(width);
+        Real rest = 0; // what rounding left out of the sum: matters in floats, where the mean is far from 0
+        for (uint32_t i = 0; i < width; ++i) rest += x[i] - mean;
+        mean += rest / Real(width);
     }
     Real squares = 0;
     for (uint32_t i = 0; i < width; ++i) squares += (x[i] - mean) * (x[i] - mean);

@@ -33,6 +33,15 @@ void on_host(const HostLaunch& launch)
     }
 }
 
+/// Whether every row of q and k is made of whole, aligned vectors where the kernel can load vectors.
+bool has_vectors(const SoftmaxAttention& attention)
+{
+    const auto is_loadable = [](const Tensor& tensor) {
+        return (tensor.arena == Arena::state || tensor.arena == Arena::activations) && tensor.offset % 4 == 0;
+    };
+    return attention.q.shape.last() % 4 == 0 && is_loadable(attention.q) && is_loadable(attention.k);
+}
+
 void check(const SoftmaxAttention& attention, uint32_t group_columns)
 {
     const Shape& q = attention.q.shape;
@@ -65,7 +74,7 @@ void softmax_attention(Recorder& recorder, const SoftmaxAttention& attention)
         Launch launch;
         launch.kernel = {&kernels::softmax_attention,
                          {arena_constant(attention.q), arena_constant(attention.k), arena_constant(attention.v),
-                          arena_constant(attention.o), group_columns}};
+                          arena_constant(attention.o), group_columns, has_vectors(attention) ? 1U : 0U}};
         launch.set_push(gpu::SoftmaxAttentionParameters{
             attention.q.offset, attention.k.offset, attention.v.offset, attention.o.offset,
             attention.total ? attention.total->offset : kNone, first, q[1], attention.k.shape[1], q[2], q[3], columns,

@@ -4,6 +4,7 @@ layout(set = 0, binding = 0, std430) readonly buffer WeightFloats { float weight
 layout(set = 0, binding = 0, std430) readonly buffer WeightVectors { vec4 weight_vectors[]; };
 layout(set = 0, binding = 1, std430) buffer StateFloats { float state_floats[]; };
 layout(set = 0, binding = 1, std430) buffer StateWords { uint state_words[]; };
+layout(set = 0, binding = 1, std430) buffer StateVectors { vec4 state_vectors[]; };
 layout(set = 0, binding = 2, std430) buffer ActivationFloats { float activation_floats[]; };
 layout(set = 0, binding = 2, std430) buffer ActivationVectors { vec4 activation_vectors[]; };
 layout(set = 0, binding = 3, std430) buffer IoFloats { float io_floats[]; };
@@ -21,6 +22,13 @@ float load(uint arena, uint index)
     if (arena == kState) return state_floats[index];
     if (arena == kActivations) return activation_floats[index];
     return io_floats[index];
+}
+
+// Four consecutive floats; `index` counts vectors. For the state and the activations.
+vec4 load_vector(uint arena, uint index)
+{
+    if (arena == kState) return state_vectors[index];
+    return activation_vectors[index];
 }
 
 void store(uint arena, uint index, float value)
