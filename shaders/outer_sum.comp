@@ -107,19 +107,24 @@ void main()
         barrier();
         stage(slot, head, first, count, row, column);
         barrier();
-        for (uint t = 0; t < kTokens; ++t) {
+        uint staged = min(kTokens, count - first);
+        for (uint t = 0; t < staged; ++t) {
             vec4 x = staged_x[t * (kTile / 4) + lane / 8];
             vec4 y = staged_y[t * (kTile / 4) + lane % 8];
-            if (kHasDecay == 1) {
-                z0 *= staged_decay[t];
-                z1 *= staged_decay[t];
-                z2 *= staged_decay[t];
-                z3 *= staged_decay[t];
+            float decay = kHasDecay == 1 ? staged_decay[t] : 1.0;
+            z0 = fma(vec4(x.x), y, z0 * decay);
+            z1 = fma(vec4(x.y), y, z1 * decay);
+            if (kHasDecay == 0) {
+                z2 = fma(vec4(x.z), y, z2);
+                z3 = fma(vec4(x.w), y, z3);
             }
-            z0 = fma(vec4(x.x), y, z0);
-            z1 = fma(vec4(x.y), y, z1);
-            z2 = fma(vec4(x.z), y, z2);
-            z3 = fma(vec4(x.w), y, z3);
+        }
+        // With decay in two passes: the Raspberry Pi 5 (V3D 7.1, Mesa 26.1) spills where all four rows are at work.
+        for (uint t = 0; kHasDecay == 1 && t < staged; ++t) {
+            vec4 x = staged_x[t * (kTile / 4) + lane / 8];
+            vec4 y = staged_y[t * (kTile / 4) + lane % 8];
+            z2 = fma(vec4(x.z), y, z2 * staged_decay[t]);
+            z3 = fma(vec4(x.w), y, z3 * staged_decay[t]);
         }
     }
     if (count > 0 || kHasInitial == 0 || p.initial != p.z) {

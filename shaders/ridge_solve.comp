@@ -44,6 +44,7 @@ void sync()
 }
 #endif
 shared float reduced[64];
+shared float pivot_bounds[4]; // of the block at hand
 
 uint unknowns;  // padded to a multiple of four
 uint rows;      // with the right-hand sides
@@ -84,6 +85,8 @@ float entry(uint row, uint column)
 // Rows 4J.. of block column J, less what the columns before it account for.
 void update_block(uint block)
 {
+    uint lane = gl_LocalInvocationID.x;
+    if (lane < 4) pivot_bounds[lane] = kPivotBound * diagonal(4 * block + lane);
     for (uint row = 4 * block + gl_LocalInvocationID.x; row < rows; row += 64) {
         vec4 sum = vec4(entry(row, 4 * block), entry(row, 4 * block + 1), entry(row, 4 * block + 2),
                         entry(row, 4 * block + 3));
@@ -99,7 +102,7 @@ void update_block(uint block)
 bool is_pivot(float pivot, uint row)
 {
     if (row < p.unknowns) min_pivot = min(min_pivot, pivot);
-    return pivot > kPivotBound * diagonal(row) && pivot < 3.0e38; // false for NaN
+    return pivot > pivot_bounds[row % 4] && pivot < 3.0e38; // false for NaN
 }
 
 // Factors the 4 x 4 block on the diagonal, in every lane alike, and divides the rows below it by it.
@@ -224,11 +227,15 @@ void solve(uint problem, uint x_base)
     min_pivot = 0.0;
     float status = trace == 0.0 ? kNoData : kFailed;
     uint retries = 0;
-    bool good = status != kNoData && factorize();
-    while (status != kNoData && !good && retries < kMaxRetries) {
-        alpha = max(10.0 * alpha, 1.0e-6 * mean);
-        ++retries;
+    bool good = false;
+    bool going = status != kNoData;
+    while (going) {
         good = factorize();
+        going = !good && retries < kMaxRetries;
+        if (going) {
+            alpha = max(10.0 * alpha, 1.0e-6 * mean);
+            ++retries;
+        }
     }
     float left = 0.0;
     if (good) {

@@ -139,9 +139,13 @@ void report_solve(const gramian_solve_report& report, uint32_t stream, uint64_t 
 {
     const bool is_troubled = report.status != GRAMIAN_SOLVED || report.retries > 0;
     if (is_quiet && !is_troubled) return;
-    fmt::print(stderr,
-               "{{\"stream\":{},\"taught\":{},\"solved\":{},\"retries\":{},\"residual\":{},\"min_pivot\":{}}}\n",
-               stream, taught, report.status == GRAMIAN_SOLVED, report.retries, report.residual, report.min_pivot);
+    const Json json{{"stream", stream},
+                    {"taught", taught},
+                    {"solved", report.status == GRAMIAN_SOLVED},
+                    {"retries", report.retries},
+                    {"residual", report.residual},
+                    {"min_pivot", report.min_pivot}};
+    fmt::print(stderr, "{}\n", json.dump());
 }
 
 std::string answer_line(std::vector<Agent>& agents, const std::string& line, bool is_quiet)

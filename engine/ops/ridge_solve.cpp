@@ -9,7 +9,7 @@ namespace {
 
 // P = 128 and K = 256 take some 40,000 loop trips with all retries; drivers exist that stop silently after 65,535.
 static_assert(kMaxSolveUnknowns <= 128 && kMaxSolveColumns <= 256);
-constexpr uint32_t kReductionBytes = 64 * 4;
+constexpr uint32_t kReductionBytes = (64 + 4) * 4; // sums over lanes, and the bounds of four pivots
 
 void on_host(const HostLaunch& launch)
 {
