@@ -150,20 +150,23 @@ void take_token(uint from, uint to, uint column, bool has_state)
 void take_block(uint slot, uint block)
 {
     uint lane = gl_LocalInvocationID.x;
-    uint state_head = stream_of(p.streams, slot) * p.heads + head;
+    uint stream = stream_of(p.streams, slot);
+    uint end = stream == kNone ? 0 : p.counts == kNone ? p.tokens : io_words[p.counts + slot];
+    uint count = min(p.count, end > p.first ? end - p.first : 0);
+    uint state_head = stream * p.heads + head;
     uint column = block * kColumns + lane % kColumns;
     uint at = state_head * p.width * p.columns + column;
     uint at_z = state_head * p.width;
     if (kNormalize == 1) {
         for (uint i = lane; i < p.width; i += 64) {
-            z[i] = kHasInitial == 1 ? load(kStateArena, p.initial_z + at_z + i) : 0.0;
+            z[i] = kHasInitial == 1 && count > 0 ? load(kStateArena, p.initial_z + at_z + i) : 0.0;
         }
     }
-    for (uint t = 0; t < p.count; ++t) {
+    for (uint t = 0; t < count; ++t) {
         token_head = (slot * p.tokens + p.first + t) * p.heads + head;
         take_token((t == 0 ? p.initial : p.state) + at, p.state + at, column, t > 0 || kHasInitial == 1);
     }
-    if (kNormalize == 1 && (block + 1) * kColumns >= p.columns) {
+    if (kNormalize == 1 && count > 0 && (block + 1) * kColumns >= p.columns) {
         for (uint i = lane; i < p.width; i += 64) store(kStateArena, p.state_z + at_z + i, z[i]);
     }
 }

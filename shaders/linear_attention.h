@@ -22,7 +22,8 @@ struct LinearAttentionParameters {
     uint erase_write; // activations [B, T, H, F]
     uint value_gain;  // activations [B, T, H, E]
     uint bonus;       // weights [H, F]
-    uint streams;     // io words [B], or none
+    uint streams;     // io words [B]: stream of a slot, or none
+    uint counts;      // io words [B]: tokens of a slot, or none
     uint tokens;      // T
     uint first;       // first token of this launch
     uint count;       // tokens of this launch

@@ -264,11 +264,12 @@ std::vector<StateShape> recurrent_states(const Attributes& attributes, const Ten
 }
 
 void record_recurrent(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& states,
-                      const Tensors& out)
+                      const Tensors& out, const SlotMap& map)
 {
     Prepared prepared;
     prepare(recorder, attributes, in, prepared);
     LinearRecurrence& r = prepared.r;
+    r.map = map;
     r.o = out.at("o");
     r.state = states.at("state");
     r.state_z = states.find("state_z");

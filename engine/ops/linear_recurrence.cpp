@@ -60,12 +60,14 @@ public:
         const auto& c = launch_.constants;
         const auto* words = reinterpret_cast<const uint32_t*>(launch_.arenas[static_cast<size_t>(Arena::io)]);
         const uint32_t stream = p_.streams == kNone ? slot_ : words[p_.streams + slot_];
+        if (stream == kNone) return;
+        const uint32_t end = p_.counts == kNone ? p_.tokens : words[p_.counts + slot_];
         const size_t state_head = size_t{stream} * p_.heads + head_;
         float* s = place(c[kStateArena], p_.state, p_.initial, state_head * p_.width * p_.columns,
                          size_t{p_.width} * p_.columns);
         float* z =
             c[kNormalize] ? place(c[kStateArena], p_.state_z, p_.initial_z, state_head * p_.width, p_.width) : nullptr;
-        for (uint32_t t = p_.first; t < p_.first + p_.count; ++t) take(t, s, z);
+        for (uint32_t t = p_.first; t < std::min(p_.first + p_.count, end); ++t) take(t, s, z);
     }
 
 private:
@@ -196,7 +198,8 @@ gpu::LinearAttentionParameters parameters_of(const LinearRecurrence& r)
             offset(r.erase_write),
             offset(r.value_gain),
             offset(r.bonus),
-            r.streams,
+            r.map.streams,
+            r.map.counts,
             k[1],
             r.first,
             r.count,

@@ -36,8 +36,8 @@ struct LinearRecurrence {
     float scale = 1;
     float epsilon = 0;
     float denominator_min = 0;
-    uint32_t streams = kNone; // io words [B]: which stream a slot is
-    uint32_t first = 0;       // tokens first .. first + count - 1 of the T
+    SlotMap map;        // B slots
+    uint32_t first = 0; // tokens first .. first + count - 1 of the T
     uint32_t count = 0;
 };
 

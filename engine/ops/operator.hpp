@@ -97,10 +97,13 @@ struct ContextOps {
     uint32_t (*capacity)(const Attributes&) = nullptr;
 };
 
-/// How a node carries its state from token to token. Sequences are [streams, T, H, D]; states [streams, …].
+/// How a node carries its state from token to token. Sequences are [slots, T, H, D], or [slots, T, C] for operators on
+/// rows; states [streams, …]. The map says which stream a slot is and how many of the T tokens it has: further tokens
+/// and idle slots leave every state as it is, and their outputs are never read.
 struct RecurrentOps {
     std::vector<StateShape> (*states)(const Attributes&, const Tensors& in);
-    void (*record)(Recorder&, const Attributes&, const Tensors& in, const Tensors& states, const Tensors& out);
+    void (*record)(Recorder&, const Attributes&, const Tensors& in, const Tensors& states, const Tensors& out,
+                   const SlotMap&);
 };
 
 enum class Layout : uint8_t {

@@ -118,7 +118,7 @@ void NodeRecorder::record(const Node& node, const Node& last)
     node.op->record_with(recorder_, node.attributes, in, out, last.op->activation(last.attributes));
 }
 
-void NodeRecorder::record_recurrent(const Node& node, const Tensors& states)
+void NodeRecorder::record_recurrent(const Node& node, const Tensors& states, const SlotMap& map)
 {
     label(node, "");
     const Tensors in = inputs(node, [](const Port&) { return true; });
@@ -127,7 +127,7 @@ void NodeRecorder::record_recurrent(const Node& node, const Tensors& states)
     for (size_t i = 0; i < node.outputs.size(); ++i) {
         out.add(shapes[i].first, place_of(node.outputs[i]).as(shapes[i].second));
     }
-    node.op->recurrent->record(recorder_, node.attributes, in, states, out);
+    node.op->recurrent->record(recorder_, node.attributes, in, states, out, map);
 }
 
 void NodeRecorder::record_observe(const Node& node, const Tensors& states, const SlotMap& map)

@@ -36,7 +36,7 @@ public:
     void place(uint32_t value, const Tensor& tensor) { places_[value] = tensor; }
     /// The node itself, with the pointwise function of `last` where that is another node.
     void record(const Node& node, const Node& last);
-    void record_recurrent(const Node& node, const Tensors& states);
+    void record_recurrent(const Node& node, const Tensors& states, const SlotMap& map);
     void record_observe(const Node& node, const Tensors& states, const SlotMap& map);
     void record_read(const Node& node, const Tensors& states);
 

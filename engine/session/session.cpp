@@ -138,7 +138,7 @@ void Session::record_nodes(Recordings& recordings)
         }
         const NodeState& kept = *state++;
         if (is_recurrent(node)) {
-            stepper.record_recurrent(node, kept.tensors);
+            stepper.record_recurrent(node, kept.tensors, {.slots = streams_});
             continue;
         }
         stepper.record_read(node, kept.tensors);
