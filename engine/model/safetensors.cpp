@@ -305,8 +305,11 @@ std::vector<std::byte> serialize_safetensors(std::span<const TensorToWrite> tens
 
     const std::string header = header_of(order, metadata);
     const uint64_t length = header.size();
-    std::vector<std::byte> bytes;
-    const auto append = [&](std::span<const std::byte> part) { bytes.insert(bytes.end(), part.begin(), part.end()); };
+    uint64_t size = sizeof length + length;
+    for (const TensorToWrite* tensor : order) size += tensor->data.size();
+    std::vector<std::byte> bytes(size);
+    auto end = bytes.begin();
+    const auto append = [&](std::span<const std::byte> part) { end = std::copy(part.begin(), part.end(), end); };
     append(std::as_bytes(std::span(&length, 1)));
     append(std::as_bytes(std::span(header)));
     for (const TensorToWrite* tensor : order) append(tensor->data);
