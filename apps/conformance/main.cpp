@@ -52,7 +52,8 @@ void write_files(const Options& options, const std::vector<Report>& reports)
 {
     if (!options.json.empty()) write_json(options.json, reports);
     if (!options.junit.empty()) write_junit(options.junit, reports);
-    if (!options.html.empty()) write_html(options.html, reports);
+    if (options.html.empty()) return;
+    write_passport(options.html, reports, options.bench.empty() ? Json() : read_json(options.bench));
 }
 
 int exit_code(const std::vector<Report>& reports)

@@ -65,7 +65,9 @@ void add_files(CLI::App& app, Options& options)
 {
     app.add_option("--junit", options.junit, "Write a JUnit report")->type_name("FILE");
     app.add_option("--json", options.json, "Write a JSON report")->type_name("FILE");
-    app.add_option("--html", options.html, "Write a page to look at")->type_name("FILE");
+    app.add_option("--html", options.html, "Write the device's passport: a page to look at")->type_name("FILE");
+    app.add_option("--bench", options.bench, "JSON of gramian-bench on this device, for the passport's roofline part")
+        ->type_name("FILE");
     app.add_option("--baseline", options.baseline,
                    "An earlier JSON report: say which cases fail now and did not, and whose error more than doubled")
         ->type_name("FILE");

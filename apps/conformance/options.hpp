@@ -21,6 +21,7 @@ struct Options {
     std::string junit;   // files to write; empty: none
     std::string json;
     std::string html;
+    std::string bench;    // gramian-bench's JSON, for the page
     std::string baseline; // files to read; empty: none
     std::string waivers;
     uint64_t timeout_ms = 60'000;

@@ -47,7 +47,8 @@ Json json_of(const Record& record);
 /// the first, `devices` holds all, and each case names its device. These throw Stop when a file cannot be written.
 void write_json(const std::string& path, const std::vector<Report>& reports);
 void write_junit(const std::string& path, const std::vector<Report>& reports);
-void write_html(const std::string& path, const std::vector<Report>& reports);
+/// The device passport, one self-contained page. `bench`: what gramian-bench wrote, or null.
+void write_passport(const std::string& path, const std::vector<Report>& reports, const Json& bench);
 
 /// Throws Stop, naming the path.
 void write_text(const std::string& path, std::string_view text);

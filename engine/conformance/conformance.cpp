@@ -4,6 +4,7 @@
 #include "build_stamp.h"
 #include "conformance/run_case.hpp"
 #include "conformance/vectors.hpp"
+#include "ops/kernels.hpp"
 
 #include <cstring>
 #include <new>
@@ -108,6 +109,30 @@ gramian_case_result result_of(const CaseResult& found)
     return result;
 }
 
+/// What the engine counts on, beside what the device offers: the least that Vulkan 1.1 promises.
+Json requirements_of(const Caps& caps)
+{
+    Caps least;
+    least.reduce_to_minimum();
+    const auto row = [](const char* limit, uint64_t needs, uint64_t offers) {
+        return Json{{"limit", limit}, {"needs", needs}, {"offers", offers}};
+    };
+    return {row("invocations of a workgroup", least.max_workgroup_invocations, caps.max_workgroup_invocations),
+            row("bytes of shared memory", least.max_shared_bytes, caps.max_shared_bytes),
+            row("bytes of push constants", least.max_push_bytes, caps.max_push_bytes),
+            row("workgroups in a dimension", least.max_groups, caps.max_groups),
+            row("bytes of a storage buffer", least.max_storage_bytes, caps.max_storage_bytes)};
+}
+
+Json kernels_of(const Caps& caps)
+{
+    Json kernels = Json::array();
+    for (const KernelChoice& choice : kernel_choices(caps)) {
+        kernels.push_back({{"kernel", choice.shader->name}, {"picked", choice.is_picked}, {"when", choice.when}});
+    }
+    return kernels;
+}
+
 Json header_of(const gramian_conformance& conformance)
 {
     Json header{{"engine_version",
@@ -133,7 +158,9 @@ Json header_of(const gramian_conformance& conformance)
                      {"max_groups", caps.max_groups},
                      {"max_storage_bytes", caps.max_storage_bytes},
                      {"offset_alignment", caps.offset_alignment},
-                     {"max_memory_bytes", caps.max_memory_bytes}}}});
+                     {"max_memory_bytes", caps.max_memory_bytes}}},
+                   {"requirements", requirements_of(caps)},
+                   {"kernels", kernels_of(caps)}});
     return header;
 }
 

@@ -75,8 +75,9 @@ GRAMIAN_API gramian_status gramian_conformance_run(gramian_conformance* conforma
                                                    gramian_case_result* result);
 
 /* What a report starts with, as a JSON object: engine_version, git_revision, spirv_hash, seed, and of the open device
- * device, driver, driver_version, vendor_id, device_id, kind, api_version, subgroup_size, limits {…}. Lives until the
- * next call on the object. */
+ * device, driver, driver_version, vendor_id, device_id, kind, api_version, subgroup_size, limits {…},
+ * requirements [{"limit","needs","offers"}] and kernels [{"kernel","picked","when"}]: the selection table. Lives until
+ * the next call on the object. */
 GRAMIAN_API const char* gramian_conformance_header_json(gramian_conformance* conformance);
 /* The devices that can be opened, by index, as a JSON array [{"name","driver","kind"}]. Lives until the next call on
  * this thread. */

@@ -1,0 +1,27 @@
+# The device passport says what happened: trusted where all passed, and not where one vector was spoilt.
+file(REMOVE_RECURSE ${WORK})
+file(MAKE_DIRECTORY ${WORK}/vectors)
+
+function(write_passport expected_code sentence)
+    execute_process(COMMAND ${PROGRAM} --html ${WORK}/passport.html ${ARGN}
+        RESULT_VARIABLE code OUTPUT_VARIABLE output ERROR_VARIABLE output)
+    if(NOT code EQUAL expected_code)
+        message(FATAL_ERROR "${ARGN}: expected exit code ${expected_code}, found ${code}\n${output}")
+    endif()
+    file(READ ${WORK}/passport.html page)
+    string(FIND "${page}" "${sentence}" at)
+    if(at EQUAL -1)
+        message(FATAL_ERROR "${ARGN}: the passport does not say '${sentence}'")
+    endif()
+    foreach(forbidden "http://" "https://" "<script")
+        string(FIND "${page}" "${forbidden}" at)
+        if(NOT at EQUAL -1)
+            message(FATAL_ERROR "the passport is not self-contained: it holds ${forbidden}")
+        endif()
+    endforeach()
+endfunction()
+
+write_passport(0 "Trusted: all" --filter "linear.*" --quick)
+file(WRITE ${WORK}/vectors/spoilt.safetensors "no such file")
+file(COPY ${VECTORS}/gate_output.safetensors DESTINATION ${WORK}/vectors)
+write_passport(1 "Do not trust this device yet: 1 of 2 cases failed" --vectors ${WORK}/vectors)
