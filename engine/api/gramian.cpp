@@ -175,6 +175,17 @@ std::vector<NamedArray> read_arrays(const SafetensorsFile& file)
     return arrays;
 }
 
+std::vector<std::byte> serialized(const gramian_tensors& tensors)
+{
+    std::vector<TensorToWrite> writes;
+    for (const NamedArray& array : tensors.arrays) {
+        TensorToWrite tensor{array.name, DType::f32, {}, std::as_bytes(std::span<const float>(array.values))};
+        for (uint32_t axis = 0; axis < array.shape.rank(); ++axis) tensor.shape.push_back(array.shape[axis]);
+        writes.push_back(std::move(tensor));
+    }
+    return serialize_safetensors(writes, tensors.texts);
+}
+
 } // namespace
 
 const char* gramian_last_error(void)
@@ -529,13 +540,18 @@ gramian_status gramian_tensors_save(const gramian_tensors* tensors, const char* 
     return guard([&] {
         require_pointer(tensors, "tensors");
         require_pointer(path, "path");
-        std::vector<TensorToWrite> writes;
-        for (const NamedArray& array : tensors->arrays) {
-            TensorToWrite tensor{array.name, DType::f32, {}, std::as_bytes(std::span<const float>(array.values))};
-            for (uint32_t axis = 0; axis < array.shape.rank(); ++axis) tensor.shape.push_back(array.shape[axis]);
-            writes.push_back(std::move(tensor));
-        }
-        write_file_atomically(path, serialize_safetensors(writes, tensors->texts));
+        write_file_atomically(path, serialized(*tensors));
+    });
+}
+
+gramian_status gramian_tensors_serialize(const gramian_tensors* tensors, void* data, size_t* bytes)
+{
+    return guard([&] {
+        require_pointer(tensors, "tensors");
+        require_pointer(bytes, "bytes");
+        const std::vector<std::byte> file = serialized(*tensors);
+        if (data) std::memcpy(data, file.data(), std::min(*bytes, file.size()));
+        *bytes = file.size();
     });
 }
 

@@ -237,6 +237,7 @@ static void test_nulls(void)
     REFUSED(bad, "key is NULL", gramian_tensors_set_text(tensors, NULL, "x"));
     REFUSED(bad, "text is NULL", gramian_tensors_set_text(tensors, "x", NULL));
     REFUSED(bad, "path is NULL", gramian_tensors_save(tensors, NULL));
+    REFUSED(bad, "bytes is NULL", gramian_tensors_serialize(tensors, NULL, NULL));
     REFUSED(bad, "path is NULL", gramian_tensors_load(NULL, &outputs));
     REFUSED(bad, "tensors is NULL", gramian_tensors_load(model_path, NULL));
     view.size = sizeof view;

@@ -153,6 +153,9 @@ TEST_CASE("gramian.hpp: a model loads from memory as from disk")
     const ModelHandle from_disk(device, file.path);
     const ModelHandle from_memory(device, std::as_bytes(std::span(bytes)), "memory");
     CHECK(std::string(from_memory.json()) == from_disk.json());
+    const std::vector<std::byte> serialized = TensorsHandle::load(file.path).serialize();
+    const ModelHandle from_tensors(device, serialized, "tensors");
+    CHECK(std::string(from_tensors.json()) == from_disk.json());
 }
 
 TEST_CASE("gramian.hpp: owners move and may be destroyed in any order")

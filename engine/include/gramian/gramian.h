@@ -214,6 +214,9 @@ GRAMIAN_API gramian_status gramian_tensors_find(const gramian_tensors* tensors, 
 GRAMIAN_API gramian_status gramian_tensors_load(const char* path, gramian_tensors** tensors);
 /* Written beside the path and renamed, so that a full disk loses nothing. */
 GRAMIAN_API gramian_status gramian_tensors_save(const gramian_tensors* tensors, const char* path);
+/* The bytes of such a file, for gramian_model_parse and for callers with storage of their own. Copies at most *bytes
+ * bytes to data (may be NULL) and sets *bytes to the size of the whole. */
+GRAMIAN_API gramian_status gramian_tensors_serialize(const gramian_tensors* tensors, void* data, size_t* bytes);
 GRAMIAN_API void gramian_tensors_destroy(gramian_tensors* tensors);
 
 /* ------------------------------------------------------------------------------------------------------------------

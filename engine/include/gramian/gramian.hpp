@@ -159,6 +159,19 @@ public:
         return TensorsHandle(raw);
     }
     void save(const std::string& path) const { api::check(gramian_tensors_save(raw_.get(), path.c_str())); }
+    /// The bytes of the file that save() writes; ModelHandle reads them.
+    [[nodiscard]] std::vector<std::byte> serialize() const
+    {
+        size_t bytes = 0;
+        api::check(gramian_tensors_serialize(raw_.get(), nullptr, &bytes));
+        std::vector<std::byte> file(bytes);
+        api::check(gramian_tensors_serialize(raw_.get(), file.data(), &bytes));
+        return file;
+    }
+    void set_text(const std::string& key, const std::string& text)
+    {
+        api::check(gramian_tensors_set_text(raw_.get(), key.c_str(), text.c_str()));
+    }
     void add(const std::string& name, std::span<const uint64_t> shape, const float* values)
     {
         api::check(
