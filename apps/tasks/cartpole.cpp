@@ -80,12 +80,12 @@ double total_energy(const CartPoleSystem& s, const CartPoleState& state)
 CartPole::CartPole(const CartPoleSystem& system, Purpose purpose, std::uint64_t seed, std::uint32_t index)
     : system_(system), teacher_(system), purpose_(purpose), seed_(seed), index_(index)
 {
-    reset(0);
+    CartPole::reset(0);
 }
 
 void CartPole::reset(std::uint64_t episode)
 {
-    Random random(purpose_, Lane::episode, seed_, index_, episode);
+    Random random = this->random(Lane::episode, episode);
     state_.x = random.uniform(-.1, .1);
     state_.x_dot = random.uniform(-.1, .1);
     state_.theta = std::numbers::pi + random.uniform(-.1, .1);
@@ -149,7 +149,7 @@ CartPoleSystem draw_cart_pole(const RandomBlock& block)
 
 std::unique_ptr<Task> make_fixed_cart_pole(Purpose purpose, std::uint64_t seed, std::uint32_t index)
 {
-    return std::make_unique<CartPole>(CartPoleSystem{.5, .1, 1.0, 1.0}, purpose, seed, index);
+    return std::make_unique<CartPole>(kFixedCartPole, purpose, seed, index);
 }
 
 std::unique_ptr<Task> make_random_cart_pole(Purpose purpose, std::uint64_t seed, std::uint32_t index)

@@ -21,7 +21,7 @@ struct CartPoleView {
 /// Observation: x / 2 m, x_dot / 2 m/s, cos theta, sin theta, theta_dot / 5 rad/s. Action: one number
 /// in [-1, 1], times kForceN and the polarity. Reward of a step, taken after it, 0 off the track:
 /// ((1 + cos theta) / 2)^2 / (1 + (x / 0.5 m)^2). Starts hanging, each part of the state off by up to 0.1.
-class CartPole final : public Task {
+class CartPole : public Task {
 public:
     /// The seed and index decide, with the purpose and the episode's key, the initial states.
     CartPole(const CartPoleSystem& system, Purpose purpose, std::uint64_t seed, std::uint32_t index);
@@ -39,6 +39,10 @@ public:
     const CartPoleSystem& system() const { return system_; }
     const CartPoleState& state() const { return state_; }
     CartPoleView view() const;
+
+protected:
+    /// Numbers of one episode for what a derived task draws besides.
+    Random random(Lane lane, std::uint64_t episode) const { return {purpose_, lane, seed_, index_, episode}; }
 
 private:
     CartPoleSystem system_;
@@ -62,7 +66,9 @@ double total_energy(const CartPoleSystem& system, const CartPoleState& state);
 /// 128 bits of one block and without loss: different blocks are different systems.
 CartPoleSystem draw_cart_pole(const RandomBlock& block);
 
-/// Half-length .5 m, rod .1 kg, cart 1 kg, polarity +1, whatever the seed.
+/// The system of `cartpole` and of the tasks that see less of it, whatever the seed.
+constexpr CartPoleSystem kFixedCartPole{.5, .1, 1.0, 1.0};
+
 std::unique_ptr<Task> make_fixed_cart_pole(Purpose purpose, std::uint64_t seed, std::uint32_t index);
 
 /// A drawn system. One on which its own teacher scores under 300 in the demonstration episode is drawn anew,

@@ -13,7 +13,7 @@ namespace gramian::tasks {
 enum class Purpose : std::uint32_t { training = 0, validation = 1, evaluation = 2 };
 
 /// What the numbers of one generator decide.
-enum class Lane : std::uint32_t { system = 0, episode = 1, policy = 2 };
+enum class Lane : std::uint32_t { system = 0, episode = 1, policy = 2, sensor = 3 };
 
 using RandomBlock = std::array<std::uint32_t, 4>;
 

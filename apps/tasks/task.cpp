@@ -1,22 +1,46 @@
 #include "task.hpp"
 
 #include <array>
+#include <charconv>
+#include <optional>
 #include <stdexcept>
 
 #include "cartpole.hpp"
+#include "cartpole_sensors.hpp"
+#include "tmaze.hpp"
 
 namespace gramian::tasks {
 namespace {
 
 struct Entry {
-    std::string_view name;
+    std::string_view name; ///< `family:L` where a length belongs to it
     std::unique_ptr<Task> (*make)(Purpose purpose, std::uint64_t seed, std::uint32_t index);
+    std::unique_ptr<Task> (*make_long)(std::uint32_t length, Purpose purpose, std::uint64_t seed,
+                                       std::uint32_t index) = nullptr;
 };
 
+constexpr std::uint32_t kMaxLength = 1'000'000;
+
 constexpr std::array kEntries{
-    Entry{"cartpole", make_fixed_cart_pole},
-    Entry{"cartpole-random", make_random_cart_pole},
+    Entry{"cartpole", make_fixed_cart_pole},         Entry{"cartpole-blank", make_blanked_cart_pole},
+    Entry{"cartpole-hidden", make_hidden_cart_pole}, Entry{"cartpole-random", make_random_cart_pole},
+    Entry{"tmaze:L", nullptr, make_t_maze},
 };
+
+/// The number in place of the L of the entry's name; nothing where the name is another family's.
+std::optional<std::uint32_t> length_of(std::string_view name, const Entry& entry)
+{
+    const std::string_view prefix = entry.name.substr(0, entry.name.size() - 1);
+    if (!name.starts_with(prefix)) return std::nullopt;
+    const std::string_view digits = name.substr(prefix.size());
+    std::uint32_t length = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
+    if (error != std::errc() || end != digits.data() + digits.size() || length < 1 || length > kMaxLength) {
+        throw std::invalid_argument("task '" + std::string(name) + "': expected " + std::string(entry.name) +
+                                    " with an L from 1 to " + std::to_string(kMaxLength));
+    }
+    return length;
+}
 
 } // namespace
 
@@ -31,7 +55,11 @@ std::unique_ptr<Task> make_task(std::string_view name, Purpose purpose, std::uin
 {
     std::string known;
     for (const Entry& entry : kEntries) {
-        if (entry.name == name) return entry.make(purpose, seed, index);
+        if (entry.make_long) {
+            if (const auto length = length_of(name, entry)) return entry.make_long(*length, purpose, seed, index);
+        } else if (entry.name == name) {
+            return entry.make(purpose, seed, index);
+        }
         known += (known.empty() ? "" : ", ") + std::string(entry.name);
     }
     throw std::invalid_argument("unknown task '" + std::string(name) + "'; known tasks: " + known);

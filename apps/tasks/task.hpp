@@ -39,7 +39,7 @@ public:
     virtual bool is_done() const = 0;
 };
 
-/// The names that make_task accepts.
+/// The names that make_task accepts; in `tmaze:L`, a number takes the place of L.
 std::vector<std::string> task_names();
 
 /// The system number `index` of a seed, reset to episode 0. Systems drawn for different purposes never
