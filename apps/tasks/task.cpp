@@ -7,6 +7,7 @@
 
 #include "cartpole.hpp"
 #include "cartpole_sensors.hpp"
+#include "pendulum.hpp"
 #include "tmaze.hpp"
 
 namespace gramian::tasks {
@@ -22,8 +23,11 @@ struct Entry {
 constexpr std::uint32_t kMaxLength = 1'000'000;
 
 constexpr std::array kEntries{
-    Entry{"cartpole", make_fixed_cart_pole},         Entry{"cartpole-blank", make_blanked_cart_pole},
-    Entry{"cartpole-hidden", make_hidden_cart_pole}, Entry{"cartpole-random", make_random_cart_pole},
+    Entry{"cartpole", make_fixed_cart_pole},
+    Entry{"cartpole-blank", make_blanked_cart_pole},
+    Entry{"cartpole-hidden", make_hidden_cart_pole},
+    Entry{"cartpole-random", make_random_cart_pole},
+    Entry{"pendulum", make_pendulum},
     Entry{"tmaze:L", nullptr, make_t_maze},
 };
 

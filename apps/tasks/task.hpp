@@ -32,8 +32,8 @@ public:
     virtual void observe(float* observation) const = 0;
     /// Writes what the teacher would do in the present state: action_size() floats in [-1, 1].
     virtual void teach(float* action) const = 0;
-    /// Holds the action (clipped to [-1, 1]) for one period and returns the reward in [0, 1]. Once the
-    /// episode is done, nothing moves and the reward is 0. An action that is not finite ends the episode.
+    /// Holds the action (clipped to [-1, 1]) for one period and returns the reward. Once the episode is done,
+    /// nothing moves and the reward is 0. An action that is not finite ends the episode, and never gains by it.
     virtual double step(const float* action) = 0;
     /// True after step_count() steps, or when the system has left where it may be.
     virtual bool is_done() const = 0;
