@@ -72,10 +72,10 @@ void main()
     uint lane = gl_LocalInvocationID.x;
     uint row = p.first_row + gl_WorkGroupID.x;
     uint head = gl_WorkGroupID.y;
-    uint slot = row / p.queries;
+    uint stream = readable_stream_of(p.streams, row / p.queries);
     uint query = row % p.queries;
     uint column = gl_WorkGroupID.z * kColumns + lane % kColumns;
-    uint keys = p.total == kNone ? p.keys : state_words[p.total + slot];
+    uint keys = p.total == kNone ? p.keys : state_words[p.total + stream];
     uint q = p.q + (row * p.heads + head) * p.width;
     float largest = kNever;
     float sum = 0.0;   // of the weights, this lane's share
@@ -84,7 +84,7 @@ void main()
         uint key = first + lane;
         bool visible = is_visible(query, key, keys);
         float s = kNever;
-        if (visible) s = score(q, p.k + ((slot * p.keys + key) * p.heads + head) * p.width);
+        if (visible) s = score(q, p.k + ((stream * p.keys + key) * p.heads + head) * p.width);
         float next = max(largest, reduce_max(lane, s));
         float fade = exp(largest - next);
         float weight = visible ? exp(s - next) : 0.0;
@@ -94,7 +94,7 @@ void main()
         mixed *= fade;
         uint count = min(64, keys - first);
         for (uint j = lane / kColumns; j < count; j += 64 / kColumns) {
-            uint at = p.v + ((slot * p.keys + first + j) * p.heads + head) * p.columns + column;
+            uint at = p.v + ((stream * p.keys + first + j) * p.heads + head) * p.columns + column;
             if (column < p.columns) mixed = fma(weights[j], load(kVArena, at), mixed);
         }
         largest = next;

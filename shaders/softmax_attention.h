@@ -12,6 +12,7 @@ struct SoftmaxAttentionParameters {
     uint v;         // [streams, keys, heads, columns]
     uint o;         // [slots, queries, heads, columns]
     uint total;     // state words [streams]: keys held by the stream, or none: all
+    uint streams;   // io words [slots]: stream of a slot, or none
     uint first_row;
     uint queries;   // tokens of a slot
     uint keys;      // held at most

@@ -29,7 +29,7 @@ void main()
     uint row = p.first_row + gl_WorkGroupID.x;
     uint head = gl_WorkGroupID.y;
     uint column = gl_WorkGroupID.z * kColumns + lane % kColumns;
-    uint state_head = stream_of(p.streams, row / p.tokens) * p.heads + head;
+    uint state_head = readable_stream_of(p.streams, row / p.tokens) * p.heads + head;
     uint q = p.q + (row * p.heads + head) * p.width;
     uint s = p.s + state_head * p.width * p.columns + column;
     uint z = p.z + state_head * p.width;

@@ -38,6 +38,7 @@ uint32_t Model::capacity() const
 Shape port_shape(const Node& node, const Port& port, uint32_t slots, uint32_t tokens, uint32_t size)
 {
     if (node.op->layout == Layout::rows) return {slots * tokens, size};
+    if (node.op->layout == Layout::sequences) return {slots, tokens, size};
     const bool is_per_head = port.name == "decay" || port.name == "beta";
     if (is_per_head && size == node.heads) return {slots, tokens, node.heads};
     if (size % node.heads != 0) {

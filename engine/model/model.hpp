@@ -93,8 +93,8 @@ private:
     uint64_t fingerprint_ = 0;
 };
 
-/// The shape of a value at a node's port for `slots` x `tokens` tokens: [rows, C], or [slots, tokens, H, C / H] for
-/// operators on heads (H alone where the value holds one number a head). Throws when C is no multiple of H.
+/// The shape of a value at a node's port for `slots` x `tokens` tokens: [rows, C], [slots, tokens, C] for
+/// operators on sequences, or [slots, tokens, H, C / H] for operators on heads (H alone where the value holds one number a head). Throws when C is no multiple of H.
 Shape port_shape(const Node& node, const Port& port, uint32_t slots, uint32_t tokens, uint32_t size);
 
 } // namespace gramian

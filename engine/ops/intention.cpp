@@ -109,9 +109,10 @@ void settle(Recorder& recorder, const Attributes& attributes, const Tensors& in,
     ridge_solve(recorder, solve);
 }
 
-void read_solution(Recorder& recorder, const Tensor& q, const Tensor& w, const Tensor& y)
+void read_solution(Recorder& recorder, const Tensor& q, const Tensor& w, const Tensor& y, const SlotMap& map)
 {
     StateRead read;
+    read.map = map;
     read.q = q;
     read.s = w;
     read.y = y;
@@ -125,7 +126,7 @@ void record(Recorder& recorder, const Attributes& attributes, const Tensors& in,
     const Tensor w = recorder.temporary(s.shape);
     accumulate(recorder, attributes, in, {g, s, in.find("state_g"), in.find("state_s")}, {});
     settle(recorder, attributes, in, g, s, w, out.at("report"), {});
-    read_solution(recorder, in.at("q"), w, out.at("y"));
+    read_solution(recorder, in.at("q"), w, out.at("y"), {});
 }
 
 std::vector<StateShape> states(const Attributes&, const Tensors& in)
@@ -149,9 +150,10 @@ void solve(Recorder& recorder, const Attributes& attributes, const Tensors& in, 
     settle(recorder, attributes, in, states.at("g"), states.at("s"), states.at("w"), report, map);
 }
 
-void read(Recorder& recorder, const Attributes&, const Tensors& in, const Tensors& states, const Tensor& out)
+void read(Recorder& recorder, const Attributes&, const Tensors& in, const Tensors& states, const Tensor& out,
+          const SlotMap& map)
 {
-    read_solution(recorder, in.at("q"), states.at("w"), out);
+    read_solution(recorder, in.at("q"), states.at("w"), out, map);
 }
 
 const ContextOps kContext{{"k", "v", "decay", "beta"}, states, observe, solve, read};

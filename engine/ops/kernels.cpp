@@ -12,6 +12,7 @@
 #include "spirv/pointwise.h"
 #include "spirv/ridge_solve_global.h"
 #include "spirv/ridge_solve_shared.h"
+#include "spirv/short_conv.h"
 #include "spirv/softmax_attention.h"
 #include "spirv/state_read.h"
 
@@ -31,6 +32,7 @@ const Shader outer_sum{"outer_sum", outer_sum_spirv};
 const Shader pointwise{"pointwise", pointwise_spirv};
 const Shader ridge_solve_global{"ridge_solve_global", ridge_solve_global_spirv};
 const Shader ridge_solve_shared{"ridge_solve_shared", ridge_solve_shared_spirv};
+const Shader short_conv{"short_conv", short_conv_spirv};
 const Shader softmax_attention{"softmax_attention", softmax_attention_spirv};
 const Shader state_read{"state_read", state_read_spirv};
 
@@ -54,6 +56,7 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
         {&kernels::ridge_solve_shared, true,
          fmt::format("P up to {} at K = 1: the factor fits the {} bytes of shared memory", most,
                      caps.max_shared_bytes)},
+        {&kernels::short_conv, true, any},
         {&kernels::softmax_attention, true, any},
         {&kernels::state_read, true, any},
     };

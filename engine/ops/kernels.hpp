@@ -21,6 +21,7 @@ extern const Shader outer_sum;
 extern const Shader pointwise;
 extern const Shader ridge_solve_global;
 extern const Shader ridge_solve_shared;
+extern const Shader short_conv;
 extern const Shader softmax_attention;
 extern const Shader state_read;
 

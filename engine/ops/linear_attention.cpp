@@ -319,9 +319,11 @@ void observe(Recorder& recorder, const Attributes& attributes, const Tensors& in
     }
 }
 
-void read(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& states, const Tensor& out)
+void read(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& states, const Tensor& out,
+          const SlotMap& map)
 {
     StateRead read;
+    read.map = map;
     read.q = in.at("q");
     read.s = states.at("s");
     read.y = out;

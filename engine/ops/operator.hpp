@@ -92,14 +92,15 @@ struct ContextOps {
     /// Null where writing leaves nothing open. report: [slots, H, 8].
     void (*solve)(Recorder&, const Attributes&, const Tensors& in, const Tensors& states, const Tensor& report,
                   const SlotMap&);
-    void (*read)(Recorder&, const Attributes&, const Tensors& in, const Tensors& states, const Tensor& out);
+    void (*read)(Recorder&, const Attributes&, const Tensors& in, const Tensors& states, const Tensor& out,
+                 const SlotMap&);
     /// Pairs that a stream can keep, or 0: no limit.
     uint32_t (*capacity)(const Attributes&) = nullptr;
 };
 
 /// How a node carries its state from token to token. Sequences are [slots, T, H, D], or [slots, T, C] for operators on
-/// rows; states [streams, …]. The map says which stream a slot is and how many of the T tokens it has: further tokens
-/// and idle slots leave every state as it is, and their outputs are never read.
+/// sequences; states [streams, …]. The map says which stream a slot is and how many of the T tokens it has: further
+/// tokens and idle slots leave every state as it is, and their outputs are never read.
 struct RecurrentOps {
     std::vector<StateShape> (*states)(const Attributes&, const Tensors& in);
     void (*record)(Recorder&, const Attributes&, const Tensors& in, const Tensors& states, const Tensors& out,
@@ -107,9 +108,10 @@ struct RecurrentOps {
 };
 
 enum class Layout : uint8_t {
-    rows,  // x: [rows, C]; a node works on the vector of each token
-    heads, // [B, T, H, D]; a node cuts the vector of each token into H blocks
-    batch, // matrices: not a node
+    rows,      // x: [rows, C]; a node works on the vector of each token
+    sequences, // x: [B, T, C]; a node works on the vectors of all tokens
+    heads,     // [B, T, H, D]; a node cuts the vector of each token into H blocks
+    batch,     // matrices: not a node
 };
 
 struct Operator {

@@ -15,14 +15,17 @@ void on_host(const HostLaunch& launch)
 {
     const auto p = launch.parameters<gpu::SoftmaxAttentionParameters>();
     const auto& c = launch.constants;
+    const auto* words = reinterpret_cast<const uint32_t*>(launch.arenas[static_cast<size_t>(Arena::io)]);
     const auto* totals = reinterpret_cast<const uint32_t*>(launch.floats(Arena::state, 0));
     for (uint32_t row = p.first_row; row < p.first_row + launch.groups[0]; ++row) {
         const uint32_t slot = row / p.queries;
-        const uint32_t keys = p.total == kNone ? p.keys : totals[p.total + slot];
+        const uint32_t stream = p.streams == kNone ? slot : words[p.streams + slot];
+        if (stream == kNone) continue;
+        const uint32_t keys = p.total == kNone ? p.keys : totals[p.total + stream];
         for (uint32_t head = 0; head < p.heads; ++head) {
             const float* k = launch.floats(c[1], p.k);
             const float* v = launch.floats(c[2], p.v);
-            const auto at = [&](uint32_t s) { return (size_t{slot} * p.keys + s) * p.heads + head; };
+            const auto at = [&](uint32_t s) { return (size_t{stream} * p.keys + s) * p.heads + head; };
             const size_t query = size_t{row} * p.heads + head;
             twin::softmax_attention(
                 row % p.queries, launch.floats(c[0], p.q) + query * p.width,
@@ -47,7 +50,8 @@ void check(const SoftmaxAttention& attention, uint32_t group_columns)
     const Shape& q = attention.q.shape;
     const Shape& k = attention.k.shape;
     const Shape& v = attention.v.shape;
-    const bool fits = q.rank() == 4 && k.rank() == 4 && v.rank() == 4 && k[0] == q[0] && k[2] == q[2] && k[3] == q[3] &&
+    const bool fits = q.rank() == 4 && k.rank() == 4 && v.rank() == 4 &&
+                      (k[0] == q[0] || attention.map.streams != kNone) && k[2] == q[2] && k[3] == q[3] &&
                       v[0] == k[0] && v[1] == k[1] && v[2] == k[2] &&
                       attention.o.shape == Shape{q[0], q[1], q[2], v[3]};
     if (!fits) {
@@ -77,8 +81,8 @@ void softmax_attention(Recorder& recorder, const SoftmaxAttention& attention)
                           arena_constant(attention.o), group_columns, has_vectors(attention) ? 1U : 0U}};
         launch.set_push(gpu::SoftmaxAttentionParameters{
             attention.q.offset, attention.k.offset, attention.v.offset, attention.o.offset,
-            attention.total ? attention.total->offset : kNone, first, q[1], attention.k.shape[1], q[2], q[3], columns,
-            attention.scale, attention.is_causal ? 1U : 0U, attention.window});
+            attention.total ? attention.total->offset : kNone, attention.map.streams, first, q[1], attention.k.shape[1],
+            q[2], q[3], columns, attention.scale, attention.is_causal ? 1U : 0U, attention.window});
         launch.groups = {std::min(recorder.caps.max_groups, rows - first), q[2], ceil_div(columns, group_columns)};
         launch.reads = {attention.q.slice(), attention.k.slice(), attention.v.slice()};
         if (attention.total) launch.reads.push_back(attention.total->slice());

@@ -14,6 +14,7 @@ struct SoftmaxAttention {
     float scale = 1;
     bool is_causal = false; // query t sees keys up to t
     uint32_t window = 0;    // w > 0: keys with |t - s| < w
+    SlotMap map;            // the streams of the slots
 };
 
 /// o = softmax(scale q K^T) V, numerically shifted by the running maximum; a query that sees no key gets 0.

@@ -79,7 +79,7 @@ void observe_softmax(Recorder& recorder, const Attributes&, const Tensors& in, c
 }
 
 void read_softmax(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& states,
-                  const Tensor& out)
+                  const Tensor& out, const SlotMap& map)
 {
     SoftmaxAttention attention;
     attention.q = in.at("q");
@@ -87,6 +87,7 @@ void read_softmax(Recorder& recorder, const Attributes& attributes, const Tensor
     attention.v = states.at("v");
     attention.o = out;
     attention.total = &states.at("total");
+    attention.map = map;
     attention.scale = softmax_scale(attributes, attention.q.shape.last());
     softmax_attention(recorder, attention);
 }

@@ -17,6 +17,7 @@ void on_host(const HostLaunch& launch)
     for (uint32_t row = p.first_row; row < p.first_row + launch.groups[0]; ++row) {
         const uint32_t slot = row / p.tokens;
         const uint32_t stream = p.streams == kNone ? slot : words[p.streams + slot];
+        if (stream == kNone) continue;
         for (uint32_t head = 0; head < p.heads; ++head) {
             const size_t at = size_t{row} * p.heads + head;
             const size_t state = size_t{stream} * p.heads + head;

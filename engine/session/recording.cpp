@@ -137,13 +137,13 @@ void NodeRecorder::record_observe(const Node& node, const Tensors& states, const
     node.op->context->observe(recorder_, node.attributes, in, states, map);
 }
 
-void NodeRecorder::record_read(const Node& node, const Tensors& states)
+void NodeRecorder::record_read(const Node& node, const Tensors& states, const SlotMap& map)
 {
     label(node, " read");
     const Tensors in = inputs(node, [&](const Port& port) { return !is_written(node, port); });
     const uint32_t size = model_.values()[node.outputs[0]].size;
     const Tensor out = place_of(node.outputs[0]).as({extent_.slots, extent_.tokens, node.heads, size / node.heads});
-    node.op->context->read(recorder_, node.attributes, in, states, out);
+    node.op->context->read(recorder_, node.attributes, in, states, out, map);
 }
 
 Tensors context_shapes(const Model& model, const Node& node)

@@ -38,7 +38,7 @@ public:
     void record(const Node& node, const Node& last);
     void record_recurrent(const Node& node, const Tensors& states, const SlotMap& map);
     void record_observe(const Node& node, const Tensors& states, const SlotMap& map);
-    void record_read(const Node& node, const Tensors& states);
+    void record_read(const Node& node, const Tensors& states, const SlotMap& map);
 
 private:
     [[nodiscard]] Tensors inputs(const Node& node, const std::function<bool(const Port&)>& is_wanted);

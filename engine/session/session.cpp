@@ -141,7 +141,7 @@ void Session::record_nodes(Recordings& recordings)
             stepper.record_recurrent(node, kept.tensors, {.slots = streams_});
             continue;
         }
-        stepper.record_read(node, kept.tensors);
+        stepper.record_read(node, kept.tensors, {.slots = streams_});
         observer.record_observe(node, kept.tensors, map);
         if (!has_solve(node)) continue;
         solve.list.set_label(node.name.substr(node.name.find(": ") + 2) + " solve");

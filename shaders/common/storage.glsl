@@ -40,3 +40,10 @@ void store(uint arena, uint index, float value)
 
 // The stream that a slot stands for: an entry of the io arena, or the slot itself.
 uint stream_of(uint streams, uint slot) { return streams == kNone ? slot : io_words[streams + slot]; }
+
+// The same for kernels that only read: an idle slot reads stream 0, and nobody reads what it makes of it.
+uint readable_stream_of(uint streams, uint slot)
+{
+    uint stream = stream_of(streams, slot);
+    return stream == kNone ? 0 : stream;
+}
