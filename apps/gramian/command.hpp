@@ -47,9 +47,11 @@ struct Command {
 
 Command make_run(CLI::App& parent);
 Command make_act(CLI::App& parent);
+Command make_compare(CLI::App& parent);
 Command make_demo(CLI::App& parent);
 Command make_devices(CLI::App& parent);
 Command make_inspect(CLI::App& parent);
 Command make_agents(CLI::App& parent);
+Command make_trace(CLI::App& parent);
 
 } // namespace gramian::app

@@ -22,8 +22,10 @@ int main(int argc, char** argv)
     CLI::App app("Recurrent and least-squares networks on Vulkan devices");
     app.require_subcommand(1);
     app.set_version_flag("--version", gramian_version());
-    const std::vector<Command> commands{make_run(app),     make_act(app),     make_demo(app),
-                                        make_devices(app), make_inspect(app), make_agents(app)};
+    const std::vector<Command> commands{
+        make_run(app),     make_act(app),     make_demo(app),    make_trace(app),
+        make_compare(app), make_inspect(app), make_devices(app), make_agents(app),
+    };
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

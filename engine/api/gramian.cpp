@@ -118,6 +118,10 @@ std::string model_json(const Model& model)
     json["has_context"] = model.has_context();
     json["capacity"] = model.capacity();
     json["golden_tokens"] = model.golden().tokens;
+    json["values"] = Json::array();
+    for (const Value& value : model.values()) {
+        json["values"].push_back({{"name", value.name}, {"size", value.size}, {"needs_context", value.needs_context}});
+    }
     return json.dump();
 }
 
