@@ -440,6 +440,26 @@ gramian_status gramian_session_reset(gramian_session* session, const uint32_t* s
     });
 }
 
+gramian_status gramian_session_get_statistics(const gramian_session* session, uint32_t stream,
+                                              gramian_tensors** statistics)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        require_pointer(statistics, "statistics");
+        *statistics = new gramian_tensors{session->session->statistics(stream), {}};
+    });
+}
+
+gramian_status gramian_session_add_statistics(gramian_session* session, uint32_t stream,
+                                              const gramian_tensors* statistics, float weight)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        require_pointer(statistics, "statistics");
+        session->session->add_statistics(stream, statistics->arrays, weight);
+    });
+}
+
 const char* gramian_session_profile_json(gramian_session* session)
 {
     if (!session) return "[]";

@@ -133,7 +133,8 @@ std::vector<StateShape> states(const Attributes&, const Tensors& in)
 {
     const Shape& k = in.at("k").shape;
     const uint32_t columns = in.at("v").shape[3];
-    return {{"g", {k[2], k[3], k[3]}}, {"s", {k[2], k[3], columns}}, {"w", {k[2], k[3], columns}}};
+    constexpr bool kSum = true;
+    return {{"g", {k[2], k[3], k[3]}, kSum}, {"s", {k[2], k[3], columns}, kSum}, {"w", {k[2], k[3], columns}}};
 }
 
 void observe(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& states,

@@ -294,8 +294,9 @@ std::vector<StateShape> context_states(const Attributes& attributes, const Tenso
               kFeatures[feature_of(attributes)]);
     }
     const Shape& k = in.at("k").shape;
-    std::vector<StateShape> kept{{"s", {k[2], k[3], in.at("v").shape[3]}}};
-    if (is_normalized(attributes)) kept.push_back({"z", {k[2], k[3], 1}});
+    constexpr bool kSum = true;
+    std::vector<StateShape> kept{{"s", {k[2], k[3], in.at("v").shape[3]}, kSum}};
+    if (is_normalized(attributes)) kept.push_back({"z", {k[2], k[3], 1}, kSum});
     return kept;
 }
 

@@ -81,6 +81,7 @@ struct Constant {
 struct StateShape {
     std::string name;
     Shape shape;
+    bool is_sum = false; // over what was observed: the sums of two streams add up to those of both
 };
 
 /// How a node with a context input splits: `observe` writes what it is shown, `solve` settles it, `read` answers.

@@ -4,6 +4,7 @@
 
 #include "model/model.hpp"
 #include "ops/ridge_solve.hpp"
+#include "ops/run_operator.hpp"
 
 #include <memory>
 #include <span>
@@ -59,6 +60,15 @@ public:
     /// Forgets all that these streams have learned and done.
     void reset(std::span<const uint32_t> streams);
 
+    /// What a stream holds of what it was shown, by "VALUE.STATE": the value that the node makes, the name of its
+    /// state.
+    [[nodiscard]] std::vector<NamedArray> statistics(uint32_t stream) const;
+    /// Adds `weight` times the sums of another stream, of any session of a model whose learning nodes are alike: below
+    /// 0 to take away what was added. What is no sum, such as a solution, is left alone: solve anew. Throws
+    /// invalid_argument for a tensor that is missing, unknown or of another shape, unsupported for a node whose state
+    /// is no sum.
+    void add_statistics(uint32_t stream, const std::vector<NamedArray>& added, float weight);
+
     [[nodiscard]] uint64_t state_bytes() const;      // of all streams
     [[nodiscard]] uint64_t activation_bytes() const; // scratch, shared by all programs
     [[nodiscard]] uint64_t step_bytes_moved() const { return step_bytes_moved_; }
@@ -88,6 +98,7 @@ private:
     [[nodiscard]] SolveOutcome outcome_of(uint32_t slot) const;
     void warm_up();
     void run(Program& program);
+    [[nodiscard]] const std::string& value_name(const NodeState& state) const;
     [[nodiscard]] float* io_floats(const Tensor& tensor) const;
     [[nodiscard]] uint32_t* io_words(const Tensor& tensor) const;
 

@@ -104,6 +104,7 @@ static void test_end_to_end(void)
     gramian_session* session = NULL;
     gramian_session_info info;
     gramian_solve_report reports[2];
+    gramian_tensors* statistics = NULL;
     const uint32_t streams[2] = {1, 0};
     const float x[6] = {1, 2, 3, 1, 2, 3};
     float y[2] = {-1, -1};
@@ -147,6 +148,16 @@ static void test_end_to_end(void)
     CHECK(gramian_session_get_info(session, &info) == GRAMIAN_OK);
     CHECK(info.streams == 2 && info.submissions == 5 && info.step_dispatches == 2 && info.state_bytes > 0);
     CHECK(gramian_session_profile_json(session)[0] == '[');
+
+    /* Stream 0 is given what stream 1 was shown: the same answer. */
+    CHECK(gramian_session_get_statistics(session, 1, &statistics) == GRAMIAN_OK);
+    CHECK(gramian_tensors_count(statistics) == 3);
+    CHECK(gramian_session_add_statistics(session, 0, statistics, 1) == GRAMIAN_OK);
+    CHECK(gramian_session_solve(session, streams, 2, NULL) == GRAMIAN_OK);
+    CHECK(gramian_session_step(session, &in, &out) == GRAMIAN_OK);
+    CHECK(again[0] == y[1] && again[1] == y[1]);
+    gramian_tensors_destroy(statistics);
+
     CHECK(gramian_session_reset(session, NULL, 0) == GRAMIAN_OK);
     CHECK(gramian_session_step(session, &in, &out) == GRAMIAN_OK);
     CHECK(again[0] == 0.0f && again[1] == 0.0f);
@@ -226,6 +237,10 @@ static void test_nulls(void)
     REFUSED(bad, "streams is NULL", gramian_session_solve(session, NULL, 1, NULL));
     CHECK(gramian_session_solve(session, NULL, 0, NULL) == GRAMIAN_OK);
     REFUSED(bad, "session is NULL", gramian_session_reset(NULL, NULL, 0));
+    REFUSED(bad, "session is NULL", gramian_session_get_statistics(NULL, 0, &outputs));
+    REFUSED(bad, "statistics is NULL", gramian_session_get_statistics(session, 0, NULL));
+    REFUSED(bad, "session is NULL", gramian_session_add_statistics(NULL, 0, tensors, 1));
+    REFUSED(bad, "statistics is NULL", gramian_session_add_statistics(session, 0, NULL, 1));
     CHECK(gramian_session_step(session, &in, &out) == GRAMIAN_OK); /* all of that left it usable */
 
     REFUSED(bad, "tensors is NULL", gramian_tensors_create(NULL));

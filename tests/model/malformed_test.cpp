@@ -269,6 +269,8 @@ TEST_CASE("malformed model: weights")
              [](auto& f) { node(f, 0)["weights"]["bias"] = "c"; }},
             {"a tensor that nothing uses", "tensor \"spare\" is used by no node",
              [](auto& f) { f.store("spare", {1}, {1}); }},
+            {"a tensor that nothing uses, named nearly like statistics", "tensor \"statistic.g\" is used by no node",
+             [](auto& f) { f.store("statistic.g", {1}, {1}); }},
             {"NaN", "tensor \"w\": element 4 is nan, expected a finite number",
              [](auto& f) { set_value(f, "w", 4, std::nanf("")); }},
             {"infinity", "tensor \"b\": element 1 is inf",

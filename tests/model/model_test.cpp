@@ -76,6 +76,17 @@ TEST_CASE("model: what a description may hold beside its nodes changes nothing")
     CHECK(same_bits(one_step(model, {1, 2, 3}), plain));
 }
 
+TEST_CASE("model: statistics that travel with it cost no weights")
+{
+    ModelFile file = feedforward_model();
+    const Model plain = file.parse(test_device());
+    file.store("statistics.g", {2, 2}, {1, 2, 2, 5});
+    const Model carrying = file.parse(test_device());
+    CHECK(carrying.weight_bytes() == plain.weight_bytes());
+    CHECK(carrying.parameter_count() == plain.parameter_count());
+    CHECK(one_step(carrying, {1, 2, 3}) == one_step(plain, {1, 2, 3}));
+}
+
 TEST_CASE("model: inputs and outputs may be wired by name as well as in order")
 {
     ModelFile file = feedforward_model();

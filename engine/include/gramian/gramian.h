@@ -122,6 +122,7 @@ GRAMIAN_API void gramian_model_destroy(gramian_model* model);
  * Sessions: N streams (agents) of a model, stepped together */
 
 typedef struct gramian_session gramian_session;
+typedef struct gramian_tensors gramian_tensors; /* see below */
 
 typedef struct gramian_session_options {
     uint32_t size;
@@ -178,6 +179,14 @@ GRAMIAN_API gramian_status gramian_session_observe(gramian_session* session, con
 /* Settles what these streams have observed. reports: stream_count of them, or NULL; set reports[0].size. */
 GRAMIAN_API gramian_status gramian_session_solve(gramian_session* session, const uint32_t* streams,
                                                  uint32_t stream_count, gramian_solve_report* reports);
+/* What a stream has learned from what it was shown, as tensors "VALUE.STATE": the value that a learning node makes, and
+ * a name of its state: of intention the sums g = k^T k and s = k^T v, and w, what was solved for. Destroy them. */
+GRAMIAN_API gramian_status gramian_session_get_statistics(const gramian_session* session, uint32_t stream,
+                                                          gramian_tensors** statistics);
+/* Sums add up: adds weight times those of another stream, of this session or of any other whose learning nodes are
+ * alike. weight 1 merges, -1 takes away again, and 0.5 counts half. What is no sum (w) is left alone: solve anew. */
+GRAMIAN_API gramian_status gramian_session_add_statistics(gramian_session* session, uint32_t stream,
+                                                          const gramian_tensors* statistics, float weight);
 /* Forgets all that these streams have learned and done; streams NULL: every stream. */
 GRAMIAN_API gramian_status gramian_session_reset(gramian_session* session, const uint32_t* streams,
                                                  uint32_t stream_count);
@@ -187,8 +196,6 @@ GRAMIAN_API void gramian_session_destroy(gramian_session* session);
 
 /* ------------------------------------------------------------------------------------------------------------------
  * Named tensors: what single operators take and give, and what .safetensors files hold */
-
-typedef struct gramian_tensors gramian_tensors;
 
 typedef struct gramian_tensor_view {
     uint32_t size;

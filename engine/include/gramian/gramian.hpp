@@ -94,55 +94,6 @@ private:
     api::Owner<gramian_model, gramian_model_destroy> raw_;
 };
 
-class SessionHandle {
-public:
-    SessionHandle(const ModelHandle& model, const gramian_session_options& options)
-    {
-        gramian_session* raw = nullptr;
-        api::check(gramian_session_create(model.get(), &options, &raw));
-        raw_.reset(raw);
-    }
-    [[nodiscard]] gramian_session* get() const noexcept { return raw_.get(); }
-    [[nodiscard]] gramian_session_info info() const
-    {
-        gramian_session_info info{};
-        info.size = sizeof info;
-        api::check(gramian_session_get_info(raw_.get(), &info));
-        return info;
-    }
-    /// For models with one step input and one output: [streams, size] each.
-    void step(std::span<const float> input, std::span<float> output)
-    {
-        const float* in = input.data();
-        float* out = output.data();
-        api::check(gramian_session_step(raw_.get(), &in, &out));
-    }
-    void observe(std::span<const uint32_t> streams, std::span<const uint32_t> counts,
-                 std::span<const float* const> inputs)
-    {
-        api::check(gramian_session_observe(raw_.get(), streams.data(), counts.data(),
-                                           static_cast<uint32_t>(streams.size()), inputs.data()));
-    }
-    std::vector<gramian_solve_report> solve(std::span<const uint32_t> streams)
-    {
-        std::vector<gramian_solve_report> reports(streams.size());
-        for (gramian_solve_report& report : reports) report.size = sizeof report;
-        api::check(gramian_session_solve(raw_.get(), streams.data(), static_cast<uint32_t>(streams.size()),
-                                         reports.empty() ? nullptr : reports.data()));
-        return reports;
-    }
-    void reset() { api::check(gramian_session_reset(raw_.get(), nullptr, 0)); }
-    void reset(std::span<const uint32_t> streams)
-    {
-        if (streams.empty()) return; // no streams, where a null pointer would say: all
-        api::check(gramian_session_reset(raw_.get(), streams.data(), static_cast<uint32_t>(streams.size())));
-    }
-    [[nodiscard]] const char* profile_json() { return gramian_session_profile_json(raw_.get()); }
-
-private:
-    api::Owner<gramian_session, gramian_session_destroy> raw_;
-};
-
 class TensorsHandle {
 public:
     TensorsHandle()
@@ -188,6 +139,65 @@ public:
 
 private:
     api::Owner<gramian_tensors, gramian_tensors_destroy> raw_;
+};
+
+class SessionHandle {
+public:
+    SessionHandle(const ModelHandle& model, const gramian_session_options& options)
+    {
+        gramian_session* raw = nullptr;
+        api::check(gramian_session_create(model.get(), &options, &raw));
+        raw_.reset(raw);
+    }
+    [[nodiscard]] gramian_session* get() const noexcept { return raw_.get(); }
+    [[nodiscard]] gramian_session_info info() const
+    {
+        gramian_session_info info{};
+        info.size = sizeof info;
+        api::check(gramian_session_get_info(raw_.get(), &info));
+        return info;
+    }
+    /// For models with one step input and one output: [streams, size] each.
+    void step(std::span<const float> input, std::span<float> output)
+    {
+        const float* in = input.data();
+        float* out = output.data();
+        api::check(gramian_session_step(raw_.get(), &in, &out));
+    }
+    void observe(std::span<const uint32_t> streams, std::span<const uint32_t> counts,
+                 std::span<const float* const> inputs)
+    {
+        api::check(gramian_session_observe(raw_.get(), streams.data(), counts.data(),
+                                           static_cast<uint32_t>(streams.size()), inputs.data()));
+    }
+    std::vector<gramian_solve_report> solve(std::span<const uint32_t> streams)
+    {
+        std::vector<gramian_solve_report> reports(streams.size());
+        for (gramian_solve_report& report : reports) report.size = sizeof report;
+        api::check(gramian_session_solve(raw_.get(), streams.data(), static_cast<uint32_t>(streams.size()),
+                                         reports.empty() ? nullptr : reports.data()));
+        return reports;
+    }
+    void reset() { api::check(gramian_session_reset(raw_.get(), nullptr, 0)); }
+    void reset(std::span<const uint32_t> streams)
+    {
+        if (streams.empty()) return; // no streams, where a null pointer would say: all
+        api::check(gramian_session_reset(raw_.get(), streams.data(), static_cast<uint32_t>(streams.size())));
+    }
+    [[nodiscard]] TensorsHandle statistics(uint32_t stream) const
+    {
+        gramian_tensors* raw = nullptr;
+        api::check(gramian_session_get_statistics(raw_.get(), stream, &raw));
+        return TensorsHandle(raw);
+    }
+    void add_statistics(uint32_t stream, const TensorsHandle& statistics, float weight)
+    {
+        api::check(gramian_session_add_statistics(raw_.get(), stream, statistics.get(), weight));
+    }
+    [[nodiscard]] const char* profile_json() { return gramian_session_profile_json(raw_.get()); }
+
+private:
+    api::Owner<gramian_session, gramian_session_destroy> raw_;
 };
 
 /// One operator by itself; attributes: a JSON object or empty.
