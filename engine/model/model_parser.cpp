@@ -163,7 +163,8 @@ void ModelParser::connect_inputs(Node& node, const Json& json)
     } else if (in.is_array()) {
         std::vector<std::string_view> required;
         for (const Port& port : node.op->inputs) {
-            if (!port.is_optional && !port.is_constant) required.push_back(port.name);
+            const bool is_required = !port.is_optional && !port.is_constant && port.exists(node.attributes);
+            if (is_required) required.push_back(port.name);
         }
         if (in.size() != required.size()) {
             raise(Status::invalid_model, "{}: expected {} inputs ({}), found {}", node.name, required.size(),
@@ -176,7 +177,7 @@ void ModelParser::connect_inputs(Node& node, const Json& json)
     for (const Port& port : node.op->inputs) {
         const bool is_wired = std::any_of(node.inputs.begin(), node.inputs.end(),
                                           [&](const Connection& connection) { return connection.port == &port; });
-        if (!is_wired && !port.is_optional && !port.is_constant) {
+        if (!is_wired && !port.is_optional && !port.is_constant && port.exists(node.attributes)) {
             raise(Status::invalid_model, "{}: input '{}' is not wired", node.name, port.name);
         }
     }
@@ -185,7 +186,7 @@ void ModelParser::connect_inputs(Node& node, const Json& json)
 void ModelParser::connect_input(Node& node, const std::string& port_name, const Json& value)
 {
     const Port* port = node.op->input(port_name);
-    if (!port || port->is_constant || port_name.starts_with("state")) {
+    if (!port || port->is_constant || !port->exists(node.attributes) || port_name.starts_with("state")) {
         raise(Status::invalid_model, "{}: no input {} that a value could feed", node.name, in_quotes(port_name));
     }
     if (!value.is_string()) {
@@ -327,7 +328,7 @@ void ModelParser::infer_outputs(Node& node, const Json& json)
               what.starts_with(node.name) ? what : node.name + ": " + what);
     }
     for (size_t i = 0; i < node.op->outputs.size(); ++i) {
-        const std::string port(node.op->outputs[i]);
+        const std::string& port = shapes[i].first; // an attribute may rename an output
         const Json name = out.is_array() ? out[i] : out.contains(port) ? out.at(port) : Json();
         if (!name.is_string()) {
             raise(Status::invalid_model, "{}: output '{}': expected the name of a value, found {}", node.name, port,

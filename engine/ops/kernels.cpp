@@ -7,6 +7,8 @@
 #include "spirv/feature_map.h"
 #include "spirv/linear.h"
 #include "spirv/linear_attention.h"
+#include "spirv/log_attention.h"
+#include "spirv/log_state.h"
 #include "spirv/norm.h"
 #include "spirv/outer_sum.h"
 #include "spirv/pointwise.h"
@@ -27,6 +29,8 @@ const Shader copy{"copy", copy_spirv};
 const Shader feature_map{"feature_map", feature_map_spirv};
 const Shader linear{"linear", linear_spirv};
 const Shader linear_attention{"linear_attention", linear_attention_spirv};
+const Shader log_attention{"log_attention", log_attention_spirv};
+const Shader log_state{"log_state", log_state_spirv};
 const Shader norm{"norm", norm_spirv};
 const Shader outer_sum{"outer_sum", outer_sum_spirv};
 const Shader pointwise{"pointwise", pointwise_spirv};
@@ -48,6 +52,8 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
         {&kernels::feature_map, true, any},
         {&kernels::linear, true, any},
         {&kernels::linear_attention, true, any},
+        {&kernels::log_attention, true, any},
+        {&kernels::log_state, true, any},
         {&kernels::norm, true, any},
         {&kernels::outer_sum, true, any},
         {&kernels::pointwise, true, any},

@@ -16,6 +16,8 @@ extern const Shader copy;
 extern const Shader feature_map;
 extern const Shader linear;
 extern const Shader linear_attention;
+extern const Shader log_attention;
+extern const Shader log_state;
 extern const Shader norm;
 extern const Shader outer_sum;
 extern const Shader pointwise;

@@ -8,10 +8,10 @@
 #include "ops/linear_recurrence.hpp"
 #include "ops/operator.hpp"
 #include "ops/outer_sum.hpp"
+#include "ops/pieces.hpp"
 #include "ops/state_read.hpp"
 
 #include <cmath>
-#include <numeric>
 
 namespace gramian {
 namespace {
@@ -66,19 +66,6 @@ void require_shape(const Tensors& in, const char* port, std::initializer_list<Sh
 bool is_normalized(const Attributes& attributes)
 {
     return attributes.flag("normalize", false);
-}
-
-/// Lengths of the pieces: `chunks`, or all tokens at once.
-std::vector<uint32_t> pieces_of(const Attributes& attributes, uint32_t tokens)
-{
-    if (!attributes.has("chunks")) return {tokens};
-    std::vector<uint32_t> pieces = attributes.counts("chunks");
-    const uint64_t sum = std::accumulate(pieces.begin(), pieces.end(), uint64_t{0});
-    if (sum != tokens) {
-        raise(attributes.status(), "{}: attribute 'chunks': the pieces sum to {}, expected T = {}", attributes.where(),
-              sum, tokens);
-    }
-    return pieces;
 }
 
 void check_ports(const Attributes& attributes, const Tensors& in, uint32_t features)
@@ -205,12 +192,6 @@ void prepare(Recorder& recorder, const Attributes& attributes, const Tensors& in
     r.denominator_min = static_cast<float>(attributes.number("denominator_min", 0, 0, 1e30));
 }
 
-/// Piece `index` of a tensor whose first extent counts pieces.
-Tensor piece_of(const Tensor& all, uint32_t index, const Shape& shape)
-{
-    return {all.arena, all.offset + index * static_cast<uint32_t>(shape.element_count()), shape};
-}
-
 void copy_whole(Recorder& recorder, const Tensor& from, const Tensor& to)
 {
     const auto count = static_cast<uint32_t>(from.element_count());
@@ -243,10 +224,9 @@ void record(Recorder& recorder, const Attributes& attributes, const Tensors& in,
         r.first += count;
         r.initial = &r.state;
         r.initial_z = r.state_z;
-        if (const Tensor* all = out.find("state_chunks"))
-            copy_whole(recorder, r.state, piece_of(*all, piece, r.state.shape));
+        if (const Tensor* all = out.find("state_chunks")) copy_whole(recorder, r.state, piece_of(*all, piece));
         if (const Tensor* all = out.find("state_z_chunks")) {
-            copy_whole(recorder, *r.state_z, piece_of(*all, piece, r.state_z->shape));
+            copy_whole(recorder, *r.state_z, piece_of(*all, piece));
         }
         ++piece;
     }

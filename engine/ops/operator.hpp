@@ -69,6 +69,14 @@ struct Port {
     std::vector<float> (*pack)(std::span<const float>, const Shape&) = nullptr;
     bool is_nonnegative = false; // a constant with a negative element is refused
     bool is_variadic = false;    // any number of tensors, in order; a single call names them x0, x1, …
+    /// Where given: the port exists only if this attribute, false by default, has this value.
+    std::string_view flag;
+    bool flag_value = true;
+
+    [[nodiscard]] bool exists(const Attributes& attributes) const
+    {
+        return flag.empty() || attributes.flag(flag, false) == flag_value;
+    }
 };
 
 /// Values that an operator derives from its attributes and keeps in the weights arena.

@@ -29,12 +29,16 @@ std::string port_names(const Operator& op)
     return fmt::format("{}", fmt::join(names, ", "));
 }
 
-void check_inputs(const Operator& op, const std::vector<NamedArray>& inputs)
+void check_inputs(const Operator& op, const Attributes& attributes, const std::vector<NamedArray>& inputs)
 {
     for (const NamedArray& input : inputs) {
         if (!op.input(input.name)) {
             raise(Status::unsupported, "{} has no input {}; it has: {}", op.name, in_quotes(input.name),
                   port_names(op));
+        }
+        if (const Port& port = *op.input(input.name); !port.exists(attributes)) {
+            raise(Status::invalid_argument, "{}: input '{}' goes with the attribute '{}' {} only", op.name, input.name,
+                  port.flag, port.flag_value);
         }
         if (input.values.size() != input.shape.element_count()) {
             raise(Status::invalid_argument, "{}: {}: {} values for shape {}", op.name, input.name, input.values.size(),
@@ -49,7 +53,7 @@ void check_inputs(const Operator& op, const std::vector<NamedArray>& inputs)
     for (const Port& port : op.inputs) {
         const bool is_given = std::any_of(inputs.begin(), inputs.end(),
                                           [&](const NamedArray& input) { return op.input(input.name) == &port; });
-        if (!is_given && !port.is_optional) {
+        if (!is_given && !port.is_optional && port.exists(attributes)) {
             raise(Status::invalid_argument, "{}: input '{}' is missing; its inputs are: {}", op.name, port.name,
                   port_names(op));
         }
@@ -135,7 +139,7 @@ OperatorRun run_operator(Device& device, std::string_view name, const Json& attr
     }
     const Attributes attributes(attributes_json, std::string(name), Status::unsupported);
     check_attribute_names(*op, attributes);
-    check_inputs(*op, inputs);
+    check_inputs(*op, attributes, inputs);
 
     ArenaLayout weights(Arena::weights);
     ArenaLayout activations(Arena::activations, kGuard);

@@ -1,4 +1,6 @@
-// Pointwise functions by kind; the numbers are those of gramian::Activation.
+// Pointwise functions by kind; the numbers are those of gramian::Activation. Includes logarithm.glsl.
+#include "logarithm.glsl"
+
 const uint kIdentity = 0;
 const uint kRelu = 1;
 const uint kTanh = 2;
@@ -22,16 +24,6 @@ float expm1(float x)
 {
     float series = x * (1.0 + x * (0.5 + x * (1.0 / 6.0 + x * (1.0 / 24.0 + x * (1.0 / 120.0)))));
     return abs(x) < 0.125 ? series : exp(x) - 1.0;
-}
-
-// log(1 + y) for 0 <= y <= 1. Vulkan promises log only to 2^-21 absolute here, so: 2 atanh(y / (2 + y)) by its
-// series; with s <= 1/3 the first term left out is below 2e-8 of the result.
-float log1p(float y)
-{
-    float s = y / (2.0 + y);
-    float q = s * s;
-    float series = 1.0 / 9.0 + q * (1.0 / 11.0 + q * (1.0 / 13.0));
-    return 2.0 * s * (1.0 + q * (1.0 / 3.0 + q * (0.2 + q * (1.0 / 7.0 + q * series))));
 }
 
 float softplus(float x) { return max(x, 0.0) + log1p(exp(-abs(x))); }

@@ -1,0 +1,185 @@
+#include "ops/log_attention.hpp"
+
+#include "ops/kernels.hpp"
+#include "ops/log_attention_twin.hpp"
+#include "ops/state_read.hpp"
+#include "shaders/log_attention.h"
+
+namespace gramian {
+namespace {
+
+// Drivers exist that stop silently after 65,535 loop trips of an invocation: longer work becomes several launches.
+constexpr uint64_t kMaxTrips = 60'000;
+constexpr uint32_t kMaxWidth = 768; // Z and the rows of a token fill 20 bytes a key channel of 16 KiB
+
+enum Constant : uint32_t {
+    kQArena,
+    kKArena,
+    kVArena,
+    kYArena,
+    kStateArena,
+    kColumns,
+    kWidth,
+    kHasInitial,
+    kIsSigned,
+    kUpdates,
+    kReads
+};
+
+struct Halves {
+    bool updates;
+    bool reads;
+};
+
+void run_head(const HostLaunch& launch, const gpu::LogAttentionParameters& p, uint32_t slot, uint32_t head)
+{
+    const auto& c = launch.constants;
+    const auto* words = reinterpret_cast<const uint32_t*>(launch.arenas[static_cast<size_t>(Arena::io)]);
+    const uint32_t stream = p.streams == kNone ? slot : words[p.streams + slot];
+    if (stream == kNone) return;
+    const twin::LogAttentionSize size{c[kWidth], p.columns, c[kIsSigned] != 0};
+    const uint32_t count = c[kUpdates] ? p.count : launch.groups[0];
+    const uint32_t end = std::min(p.first + count, p.counts == kNone ? p.tokens : words[p.counts + slot]);
+    if (end <= p.first) return;
+    const size_t at = size_t{stream} * p.heads + head;
+    const auto place = [&](uint32_t to, uint32_t from, size_t row) {
+        float* state = launch.floats(c[kStateArena], to) + at * row;
+        if (!c[kHasInitial])
+            std::fill_n(state, row, 0.0F);
+        else if (from != to)
+            std::copy_n(launch.floats(c[kStateArena], from) + at * row, row, state);
+        return state;
+    };
+    float* s = place(p.state, p.initial, size.width * size.row());
+    float* z = place(p.state_z, p.initial_z, size_t{2} * size.width);
+    for (uint32_t t = p.first; t < end; ++t) {
+        const size_t row = (size_t{slot} * p.tokens + t) * p.heads + head;
+        if (c[kUpdates]) {
+            twin::log_attention_write(size, launch.floats(c[kKArena], p.k) + row * size.width,
+                                      launch.floats(c[kVArena], p.v) + row * size.columns, s, z);
+        }
+        if (c[kReads]) {
+            twin::log_attention_read(size, launch.floats(c[kQArena], p.q) + row * size.width, s, z,
+                                     launch.floats(c[kYArena], p.y) + row * size.columns);
+        }
+    }
+}
+
+void on_host(const HostLaunch& launch)
+{
+    const auto p = launch.parameters<gpu::LogAttentionParameters>();
+    for (uint32_t slot = 0; slot < launch.groups[2]; ++slot) {
+        for (uint32_t head = 0; head < p.heads; ++head) run_head(launch, p, slot, head);
+    }
+}
+
+void check(const LogAttention& a, Halves halves)
+{
+    const Shape& q = a.q.shape;
+    const Shape& k = halves.updates ? a.k.shape : q;
+    const Shape& z = a.state_z.shape;
+    const uint32_t columns = a.state.shape.last();
+    const Shape values{k[0], k[1], k[2], columns};
+    const bool fits = k.rank() == 4 && z.rank() == 4 && z[1] == k[2] && z[2] == 2 && z[3] == k[3] &&
+                      (!halves.reads || (q == k && a.y.shape == values)) && (!halves.updates || a.v.shape == values) &&
+                      a.first + a.count <= k[1] &&
+                      a.state.element_count() == uint64_t{z[0]} * z[1] * z[3] * columns * (a.is_signed ? 1 : 2);
+    if (!fits) {
+        raise(Status::invalid_argument, "log_attention: q {}, k {}, v {} and state {} do not fit together", q.text(),
+              a.k.shape.text(), a.v.shape.text(), a.state.shape.text());
+    }
+    if (k[3] > kMaxWidth) {
+        raise(Status::unsupported, "log_attention: {} key channels a head, at most {}", k[3], kMaxWidth);
+    }
+}
+
+std::vector<uint32_t> constants_of(const LogAttention& a, Halves halves, uint32_t width, bool has_initial)
+{
+    const auto arena = [](const Tensor& tensor, bool is_used) {
+        return is_used ? arena_constant(tensor) : static_cast<uint32_t>(Arena::activations);
+    };
+    return {arena(a.q, halves.reads),
+            arena(a.k, halves.updates),
+            arena(a.v, halves.updates),
+            arena(a.y, halves.reads),
+            arena_constant(a.state),
+            columns_per_group(a.state.shape.last()),
+            width,
+            has_initial,
+            a.is_signed,
+            halves.updates,
+            halves.reads};
+}
+
+void record(Recorder& recorder, const LogAttention& a, Halves halves)
+{
+    check(a, halves);
+    const Shape& k = halves.updates ? a.k.shape : a.q.shape;
+    const uint32_t columns = a.state.shape.last();
+    const uint32_t group_columns = columns_per_group(columns);
+    // Loop trips of an invocation for one token: rows of Z twice, rows of S, the merging of the lanes twice.
+    const uint64_t trips =
+        uint64_t{ceil_div(columns, group_columns)} * (2 * ceil_div(k[3], 64) + ceil_div(k[3], 64 / group_columns) + 15);
+    const uint32_t most =
+        halves.updates ? static_cast<uint32_t>(std::max<uint64_t>(1, kMaxTrips / trips)) : recorder.caps.max_groups;
+    bool has_initial = !halves.updates || a.initial != nullptr;
+    const Tensor& initial = halves.updates && a.initial ? *a.initial : a.state;
+    const Tensor& initial_z = halves.updates && a.initial_z ? *a.initial_z : a.state_z;
+    gpu::LogAttentionParameters p{a.q.offset,
+                                  a.k.offset,
+                                  a.v.offset,
+                                  a.y.offset,
+                                  initial.offset,
+                                  initial_z.offset,
+                                  a.state.offset,
+                                  a.state_z.offset,
+                                  a.map.streams,
+                                  a.map.counts,
+                                  k[1],
+                                  a.first,
+                                  0,
+                                  k[2],
+                                  columns};
+    for (uint32_t done = 0; done < a.count; done += p.count) {
+        p.first = a.first + done;
+        p.count = std::min(most, a.count - done);
+        Launch launch;
+        launch.kernel = {&kernels::log_attention, constants_of(a, halves, k[3], has_initial)};
+        launch.set_push(p);
+        launch.groups = {halves.updates ? 1 : p.count, k[2], k[0]};
+        launch.reads = {initial.slice(), initial_z.slice()};
+        if (halves.updates) {
+            launch.reads.insert(launch.reads.end(), {a.k.slice(), a.v.slice()});
+            launch.writes = {a.state.slice(), a.state_z.slice()};
+        }
+        if (halves.reads) {
+            launch.reads.push_back(a.q.slice());
+            launch.writes.push_back(a.y.slice());
+        }
+        if (!has_initial) launch.reads.erase(launch.reads.begin(), launch.reads.begin() + 2);
+        launch.host = on_host;
+        recorder.list.append(std::move(launch));
+        has_initial = true;
+        p.initial = p.state; // the next launch goes on from where this one stopped
+        p.initial_z = p.state_z;
+    }
+}
+
+} // namespace
+
+void log_attention(Recorder& recorder, const LogAttention& attention)
+{
+    record(recorder, attention, {true, true});
+}
+
+void log_attention_write(Recorder& recorder, const LogAttention& attention)
+{
+    record(recorder, attention, {true, false});
+}
+
+void log_attention_read(Recorder& recorder, const LogAttention& attention)
+{
+    record(recorder, attention, {false, true});
+}
+
+} // namespace gramian

@@ -1,0 +1,39 @@
+#version 450
+#extension GL_GOOGLE_include_directive : require
+// The states of log-space attention between the two forms they have: logarithms (and means) outside, pairs of an
+// exponent and a sum relative to it (and sums) inside.
+#include "common/storage.glsl"
+#include "common/logarithm.glsl"
+#include "log_state.h"
+
+const uint kLogsToPairs = 0;
+const uint kPairsToLogs = 1;
+const uint kMeansToSums = 2;
+const uint kSumsToMeans = 3;
+
+layout(local_size_x = 64) in;
+layout(constant_id = 0) const uint kForm = kLogsToPairs;
+layout(push_constant) uniform Push { LogStateParameters p; };
+
+void main()
+{
+    uint i = (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x) * 64 + gl_LocalInvocationID.x;
+    if (i >= p.count) return;
+    uint row = i / p.columns;
+    uint pair = row * 2 * p.columns + i % p.columns;
+    if (kForm == kLogsToPairs) {
+        float x = activation_floats[p.x + i];
+        bool is_empty = is_log_of_zero(x);
+        activation_floats[p.y + pair] = is_empty ? 0.0 : x;
+        activation_floats[p.y + pair + p.columns] = is_empty ? 0.0 : 1.0;
+    } else if (kForm == kPairsToLogs) {
+        float sum = activation_floats[p.x + pair + p.columns];
+        activation_floats[p.y + i] = sum > 0.0 ? activation_floats[p.x + pair] + log_of(sum) : log_of_zero();
+    } else {
+        // Imported, the sum of a row that is not empty is 1.
+        float sum = activation_floats[p.z + (row / p.width * 2 + 1) * p.width + row % p.width];
+        float x = activation_floats[p.x + i];
+        float known = kForm == kMeansToSums ? x * sum : x / sum;
+        activation_floats[p.y + i] = sum > 0.0 ? known : 0.0;
+    }
+}
