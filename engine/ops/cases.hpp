@@ -80,6 +80,7 @@ void add_linear_cases(std::vector<Case>& cases);
 void add_pointwise_cases(std::vector<Case>& cases);
 void add_norm_cases(std::vector<Case>& cases);
 void add_linear_attention_cases(std::vector<Case>& cases);
+void add_log_attention_cases(std::vector<Case>& cases);
 void add_ridge_solve_cases(std::vector<Case>& cases);
 void add_ridge_solve_hazards(std::vector<Case>& cases);
 void add_intention_cases(std::vector<Case>& cases);

@@ -10,6 +10,7 @@ std::vector<Case> catalogue()
     add_pointwise_cases(cases);
     add_norm_cases(cases);
     add_linear_attention_cases(cases);
+    add_log_attention_cases(cases);
     add_ridge_solve_cases(cases);
     add_ridge_solve_hazards(cases);
     add_intention_cases(cases);

@@ -8,6 +8,8 @@
 #include "spirv/linear.h"
 #include "spirv/linear_attention.h"
 #include "spirv/log_attention.h"
+#include "spirv/log_linear_attention.h"
+#include "spirv/log_recurrence.h"
 #include "spirv/log_state.h"
 #include "spirv/norm.h"
 #include "spirv/outer_sum.h"
@@ -30,6 +32,8 @@ const Shader feature_map{"feature_map", feature_map_spirv};
 const Shader linear{"linear", linear_spirv};
 const Shader linear_attention{"linear_attention", linear_attention_spirv};
 const Shader log_attention{"log_attention", log_attention_spirv};
+const Shader log_linear_attention{"log_linear_attention", log_linear_attention_spirv};
+const Shader log_recurrence{"log_recurrence", log_recurrence_spirv};
 const Shader log_state{"log_state", log_state_spirv};
 const Shader norm{"norm", norm_spirv};
 const Shader outer_sum{"outer_sum", outer_sum_spirv};
@@ -53,6 +57,8 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
         {&kernels::linear, true, any},
         {&kernels::linear_attention, true, any},
         {&kernels::log_attention, true, any},
+        {&kernels::log_linear_attention, true, any},
+        {&kernels::log_recurrence, true, any},
         {&kernels::log_state, true, any},
         {&kernels::norm, true, any},
         {&kernels::outer_sum, true, any},

@@ -17,6 +17,8 @@ extern const Shader feature_map;
 extern const Shader linear;
 extern const Shader linear_attention;
 extern const Shader log_attention;
+extern const Shader log_linear_attention;
+extern const Shader log_recurrence;
 extern const Shader log_state;
 extern const Shader norm;
 extern const Shader outer_sum;

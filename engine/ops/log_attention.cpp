@@ -117,9 +117,10 @@ void record(Recorder& recorder, const LogAttention& a, Halves halves)
     const Shape& k = halves.updates ? a.k.shape : a.q.shape;
     const uint32_t columns = a.state.shape.last();
     const uint32_t group_columns = columns_per_group(columns);
-    // Loop trips of an invocation for one token: rows of Z twice, rows of S, the merging of the lanes twice.
+    // Loop trips of an invocation for one token, the test that ends a loop counted: rows of Z twice, rows of S, the
+    // merging of the lanes twice.
     const uint64_t trips =
-        uint64_t{ceil_div(columns, group_columns)} * (2 * ceil_div(k[3], 64) + ceil_div(k[3], 64 / group_columns) + 15);
+        uint64_t{ceil_div(columns, group_columns)} * (2 * ceil_div(k[3], 64) + ceil_div(k[3], 64 / group_columns) + 18);
     const uint32_t most =
         halves.updates ? static_cast<uint32_t>(std::max<uint64_t>(1, kMaxTrips / trips)) : recorder.caps.max_groups;
     bool has_initial = !halves.updates || a.initial != nullptr;

@@ -7,6 +7,8 @@ namespace gramian {
 Operator intention_operator();
 Operator linear_attention_operator();
 Operator log_attention_operator();
+Operator log_linear_attention_operator();
+Operator log_recurrence_operator();
 Operator ridge_solve_operator();
 Operator short_conv_operator();
 Operator softmax_attention_operator();
@@ -18,6 +20,8 @@ const std::vector<Operator>& operators()
         all.push_back(intention_operator());
         all.push_back(linear_attention_operator());
         all.push_back(log_attention_operator());
+        all.push_back(log_linear_attention_operator());
+        all.push_back(log_recurrence_operator());
         all.push_back(ridge_solve_operator());
         all.push_back(short_conv_operator());
         all.push_back(softmax_attention_operator());

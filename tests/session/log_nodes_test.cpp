@@ -1,0 +1,143 @@
+// Nodes of log-space attention in a session: token by token they give what the operator gives over the sequence.
+#include "refused.hpp"
+#include "session_run.hpp"
+
+using namespace gramian;
+
+namespace {
+
+constexpr uint32_t kStreams = 3;
+constexpr uint32_t kTokens = 21;
+
+/// x [size] -> slices, one an input of the node -> y.
+ModelFile sliced_model(const std::string& op, const Json& attributes, const std::vector<uint32_t>& sizes,
+                       uint32_t output)
+{
+    uint32_t total = 0;
+    Json nodes = Json::array();
+    Json inputs = Json::array();
+    for (const uint32_t size : sizes) {
+        const std::string name = "part" + std::to_string(inputs.size());
+        nodes.push_back(
+            {{"op", "slice"}, {"in", {"x"}}, {"out", {name}}, {"attributes", {{"offset", total}, {"size", size}}}});
+        inputs.push_back(name);
+        total += size;
+    }
+    nodes.push_back({{"op", op}, {"in", inputs}, {"out", {"y"}}, {"attributes", attributes}});
+    ModelFile file;
+    file.json = {{"version", 1},
+                 {"name", "sliced"},
+                 {"inputs", {{{"name", "x"}, {"size", total}}}},
+                 {"outputs", {{{"name", "y"}, {"size", output}}}},
+                 {"nodes", nodes}};
+    return file;
+}
+
+/// The channels from .. from + size of x [streams, tokens, total], as an input of the operator.
+NamedArray slice_of(const std::vector<float>& x, uint32_t total, const char* name, uint32_t from, Shape shape)
+{
+    NamedArray array{name, shape, {}};
+    const auto size = static_cast<uint32_t>(shape.element_count() / (kStreams * kTokens));
+    for (size_t row = 0; row < size_t{kStreams} * kTokens; ++row) {
+        const auto first = x.begin() + static_cast<ptrdiff_t>(row * total + from);
+        array.values.insert(array.values.end(), first, first + size);
+    }
+    return array;
+}
+
+/// Every token of x [streams, tokens, total] in steps; y [streams, tokens, output].
+std::vector<float> step_all(const Model& model, const std::vector<float>& x, uint32_t total, uint32_t output)
+{
+    Session session = make_session(model, kStreams);
+    std::vector<float> y(size_t{kStreams} * kTokens * output);
+    for (uint32_t t = 0; t < kTokens; ++t) {
+        std::vector<float> token;
+        for (uint32_t stream = 0; stream < kStreams; ++stream) {
+            const auto first = x.begin() + static_cast<ptrdiff_t>((size_t{stream} * kTokens + t) * total);
+            token.insert(token.end(), first, first + total);
+        }
+        const std::vector<float> answer = step(session, token);
+        for (uint32_t stream = 0; stream < kStreams; ++stream) {
+            std::copy_n(answer.begin() + stream * output, output,
+                        y.begin() + static_cast<ptrdiff_t>((size_t{stream} * kTokens + t) * output));
+        }
+    }
+    return y;
+}
+
+} // namespace
+
+TEST_CASE("log attention node: steps give the bits of the operator over the sequence")
+{
+    for (const bool is_signed : {false, true}) {
+        CAPTURE(is_signed);
+        const Json attributes = {{"signed", is_signed}};
+        Json with_heads = attributes;
+        with_heads["heads"] = 2;
+        const Model model = sliced_model("log_attention", with_heads, {10, 10, 6}, 6).parse(test_device());
+        const std::vector<float> x = random_values(1, size_t{kStreams} * kTokens * 26);
+        const OperatorRun whole = run_operator(
+            test_device(), "log_attention", attributes,
+            {slice_of(x, 26, "q", 0, {kStreams, kTokens, 2, 5}), slice_of(x, 26, "k", 10, {kStreams, kTokens, 2, 5}),
+             slice_of(x, 26, is_signed ? "v" : "log_v", 20, {kStreams, kTokens, 2, 3})});
+        CHECK(same_bits(step_all(model, x, 26, 6), output_of(whole, is_signed ? "y" : "log_y")));
+    }
+}
+
+TEST_CASE("log recurrence node: steps give the bits of the operator over the sequence")
+{
+    const Model model = sliced_model("log_recurrence", Json::object(), {7, 7}, 7).parse(test_device());
+    const std::vector<float> x = random_values(1, size_t{kStreams} * kTokens * 14);
+    const OperatorRun whole = run_operator(
+        test_device(), "log_recurrence", Json::object(),
+        {slice_of(x, 14, "a", 0, {kStreams, kTokens, 7}), slice_of(x, 14, "b", 7, {kStreams, kTokens, 7})});
+    CHECK(same_bits(step_all(model, x, 14, 7), output_of(whole, "s")));
+}
+
+TEST_CASE("log-linear attention node: steps give the bits of the operator, and go on beyond the last level")
+{
+    const std::vector<float> x = random_values(1, size_t{kStreams} * kTokens * 23, 0.5);
+    const auto sequence = [&](uint32_t levels) {
+        std::vector<NamedArray> inputs{
+            slice_of(x, 23, "q", 0, {kStreams, kTokens, 1, 5}), slice_of(x, 23, "k", 5, {kStreams, kTokens, 1, 5}),
+            slice_of(x, 23, "v", 10, {kStreams, kTokens, 1, 6}), slice_of(x, 23, "decay", 16, {kStreams, kTokens, 1}),
+            slice_of(x, 23, "level_scale", 17, {kStreams, kTokens, 1, levels})};
+        return inputs;
+    };
+    const Model full = sliced_model("log_linear_attention", Json::object(), {5, 5, 6, 1, 6}, 6).parse(test_device());
+    const OperatorRun whole = run_operator(test_device(), "log_linear_attention", Json::object(), sequence(6));
+    CHECK(same_bits(step_all(full, x, 23, 6), output_of(whole, "o")));
+
+    // Three levels reach four tokens back: all that is older shares the scale of the last one.
+    ModelFile short_file = sliced_model("log_linear_attention", Json::object(), {5, 5, 6, 1, 3}, 6);
+    std::vector<float> short_x;
+    for (size_t row = 0; row < size_t{kStreams} * kTokens; ++row) {
+        short_x.insert(short_x.end(), x.begin() + static_cast<ptrdiff_t>(row * 23),
+                       x.begin() + static_cast<ptrdiff_t>(row * 23 + 20));
+    }
+    std::vector<NamedArray> repeated = sequence(6);
+    for (size_t row = 0; row < size_t{kStreams} * kTokens; ++row) {
+        for (uint32_t level = 3; level < 6; ++level) {
+            repeated[4].values[row * 6 + level] = repeated[4].values[row * 6 + 2];
+        }
+    }
+    const OperatorRun beyond = run_operator(test_device(), "log_linear_attention", Json::object(), repeated);
+    CHECK(relative_error(step_all(short_file.parse(test_device()), short_x, 20, 6), output_of(beyond, "o")) < 1e-5);
+}
+
+TEST_CASE("log attention over a context: what was shown answers as the operator without causal does")
+{
+    const Model model =
+        context_model("log_attention", {{"causal", false}, {"signed", true}}, 6, 2).parse(test_device());
+    Session session = make_session(model, 1);
+    const Demonstration demonstration(40, 6, 2, 5);
+    show(session, 0, demonstration, {1, 30, 9});
+    const std::vector<float> x = random_values(6, 6);
+    const OperatorRun whole = run_operator(
+        test_device(), "log_attention", {{"causal", false}, {"signed", true}},
+        {{"q", {1, 1, 1, 6}, x}, {"k", {1, 40, 1, 6}, demonstration.x}, {"v", {1, 40, 1, 2}, demonstration.y}});
+    CHECK(same_bits(step(session, x), output_of(whole, "y")));
+    refused(Status::invalid_model, "expected causal false", [] {
+        context_model("log_attention", {{"signed", true}}).parse(test_device());
+    });
+}
