@@ -201,7 +201,8 @@ void observe(Recorder& recorder, const Attributes& attributes, const Tensors& in
     log_attention_write(recorder, a);
 }
 
-void read(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& kept, const Tensor& out)
+void read(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& kept, const Tensor& out,
+          const SlotMap& map)
 {
     LogAttention a;
     a.q = in.at("q");
@@ -209,6 +210,7 @@ void read(Recorder& recorder, const Attributes& attributes, const Tensors& in, c
     a.is_signed = is_signed(attributes);
     a.state = kept.at("state_s");
     a.state_z = kept.at("state_z");
+    a.map = map;
     a.count = a.q.shape[1];
     log_attention_read(recorder, a);
 }
