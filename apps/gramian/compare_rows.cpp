@@ -82,7 +82,6 @@ std::vector<Candidate> candidates(const AttentionTrace& trace)
          "eva",
          {{"causal", true}, {"window", 32}, {"chunk", 8}, {"projection", "no_ln"}},
          identity_maps(trace.width)},
-        {"log-linear", "log_linear_attention", {}, {}},
     };
     for (const uint32_t features : {64U, 256U}) {
         list.push_back({fmt::format("Performer, {} features", features),
@@ -345,7 +344,8 @@ std::vector<PriceRow> price_operators(const DeviceHandle& device, const Attentio
             decode(device, candidate, trace, exact, row);
         } catch (const ApiError& error) {
             if (error.status() == GRAMIAN_DEVICE_LOST || error.status() == GRAMIAN_TIMEOUT) throw;
-            row.refusal = error.what();
+            row.refusal = std::string(error.what()).substr(candidate.name.size() + 2); // the model's name leads
+            row.refusal.erase(std::min(row.refusal.find("; there are"), row.refusal.size()));
         }
         rows.push_back(std::move(row));
     }

@@ -87,7 +87,7 @@ check "demo: pairs spread over episodes" "$(tensor four.safetensors episode 1 | 
 "$gramian" demo cartpole --pairs 501 --out two.safetensors --json > demo.json
 check "demo: as many episodes as the pairs need" "$(grep -o '"episodes":[0-9]*' demo.json)" '"episodes":2'
 check "demo: unknown task" "$(exit_code "$gramian" demo nothing --out x.safetensors)" 2
-check_that "demo: known tasks are listed" grep -q 'cartpole, cartpole-random' err.txt
+check_that "demo: known tasks are listed" grep -q 'cartpole-random, pendulum' err.txt
 check "demo: more pairs than steps" "$(exit_code "$gramian" demo cartpole --pairs 501 --episodes 1 --out x.safetensors)" 2
 check "demo: no --out" "$(exit_code "$gramian" demo cartpole)" 2
 for out in missing/x.safetensors . /proc/x.safetensors; do
