@@ -16,6 +16,7 @@ layout(constant_id = 4) const uint kHasDecay = 0;
 layout(constant_id = 5) const uint kHasInitial = 1;
 layout(constant_id = 6) const uint kFeature = kFeatureIdentity;
 layout(constant_id = 7) const uint kYIsOne = 0; // z sums f(x) itself
+layout(constant_id = 8) const uint kHasHistory = 0;
 layout(push_constant) uniform Push { OuterSumParameters p; };
 
 const uint kTile = 32;
@@ -75,14 +76,14 @@ vec4 load_row(uint base, uint row, uint column)
     return z;
 }
 
-void store_row(uint base, uint row, uint column, vec4 z)
+void store_row(uint arena, uint base, uint row, uint column, vec4 z)
 {
     if (row >= p.width) return;
     uint at = base + row * p.columns + column;
-    if (column < p.columns) store(kZArena, at, z.x);
-    if (column + 1 < p.columns) store(kZArena, at + 1, z.y);
-    if (column + 2 < p.columns) store(kZArena, at + 2, z.z);
-    if (column + 3 < p.columns) store(kZArena, at + 3, z.w);
+    if (column < p.columns) store(arena, at, z.x);
+    if (column + 1 < p.columns) store(arena, at + 1, z.y);
+    if (column + 2 < p.columns) store(arena, at + 2, z.z);
+    if (column + 3 < p.columns) store(arena, at + 3, z.w);
 }
 
 void main()
@@ -94,43 +95,57 @@ void main()
     uint head = gl_WorkGroupID.y;
     uint slot = gl_WorkGroupID.z;
     uint stream = stream_of(p.streams, slot);
-    uint count = p.counts == kNone ? p.tokens : io_words[p.counts + slot];
+    uint given = p.counts == kNone ? p.tokens : io_words[p.counts + slot];
+    uint end = stream == kNone ? 0 : min(given, p.first + p.count);
 
     uint my_row = row + lane / 8 * 4;
     uint my_column = column + lane % 8 * 4;
     uint at = (stream * p.heads + head) * p.width * p.columns;
-    vec4 z0 = load_row(p.initial + at, my_row, my_column);
-    vec4 z1 = load_row(p.initial + at, my_row + 1, my_column);
-    vec4 z2 = load_row(p.initial + at, my_row + 2, my_column);
-    vec4 z3 = load_row(p.initial + at, my_row + 3, my_column);
-    for (uint first = 0; first < count; first += kTokens) {
+    vec4 z0 = vec4(0.0);
+    vec4 z1 = vec4(0.0);
+    vec4 z2 = vec4(0.0);
+    vec4 z3 = vec4(0.0);
+    if (stream != kNone) {
+        z0 = load_row(p.initial + at, my_row, my_column);
+        z1 = load_row(p.initial + at, my_row + 1, my_column);
+        z2 = load_row(p.initial + at, my_row + 2, my_column);
+        z3 = load_row(p.initial + at, my_row + 3, my_column);
+    }
+    for (uint first = p.first; first < end; first += kTokens) {
         barrier();
-        stage(slot, head, first, count, row, column);
+        stage(slot, head, first, end, row, column);
         barrier();
-        uint staged = min(kTokens, count - first);
+        uint staged = min(kTokens, end - first);
+        uint kept = p.history + ((slot * p.count + first - p.first) * p.heads + head) * p.width * p.columns;
+        uint stride = p.heads * p.width * p.columns;
         for (uint t = 0; t < staged; ++t) {
             vec4 x = staged_x[t * (kTile / 4) + lane / 8];
             vec4 y = staged_y[t * (kTile / 4) + lane % 8];
             float decay = kHasDecay == 1 ? staged_decay[t] : 1.0;
             z0 = fma(vec4(x.x), y, z0 * decay);
             z1 = fma(vec4(x.y), y, z1 * decay);
-            if (kHasDecay == 0) {
+            if (kHasHistory == 1) store_row(kActivations, kept + t * stride, my_row, my_column, z0);
+            if (kHasHistory == 1) store_row(kActivations, kept + t * stride, my_row + 1, my_column, z1);
+            if (kHasDecay == 0 && kHasHistory == 0) {
                 z2 = fma(vec4(x.z), y, z2);
                 z3 = fma(vec4(x.w), y, z3);
             }
         }
         // With decay in two passes: the Raspberry Pi 5 (V3D 7.1, Mesa 26.1) spills where all four rows are at work.
-        for (uint t = 0; kHasDecay == 1 && t < staged; ++t) {
+        for (uint t = 0; kHasDecay + kHasHistory > 0 && t < staged; ++t) {
             vec4 x = staged_x[t * (kTile / 4) + lane / 8];
             vec4 y = staged_y[t * (kTile / 4) + lane % 8];
-            z2 = fma(vec4(x.z), y, z2 * staged_decay[t]);
-            z3 = fma(vec4(x.w), y, z3 * staged_decay[t]);
+            float decay = kHasDecay == 1 ? staged_decay[t] : 1.0;
+            z2 = fma(vec4(x.z), y, z2 * decay);
+            z3 = fma(vec4(x.w), y, z3 * decay);
+            if (kHasHistory == 1) store_row(kActivations, kept + t * stride, my_row + 2, my_column, z2);
+            if (kHasHistory == 1) store_row(kActivations, kept + t * stride, my_row + 3, my_column, z3);
         }
     }
-    if (count > 0 || kHasInitial == 0 || p.initial != p.z) {
-        store_row(p.z + at, my_row, my_column, z0);
-        store_row(p.z + at, my_row + 1, my_column, z1);
-        store_row(p.z + at, my_row + 2, my_column, z2);
-        store_row(p.z + at, my_row + 3, my_column, z3);
+    if (stream != kNone && (end > p.first || kHasInitial == 0 || p.initial != p.z)) {
+        store_row(kZArena, p.z + at, my_row, my_column, z0);
+        store_row(kZArena, p.z + at, my_row + 1, my_column, z1);
+        store_row(kZArena, p.z + at, my_row + 2, my_column, z2);
+        store_row(kZArena, p.z + at, my_row + 3, my_column, z3);
     }
 }

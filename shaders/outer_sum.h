@@ -15,7 +15,10 @@ struct OuterSumParameters {
     uint z;       // [streams, heads, width, columns]
     uint streams; // io words [slots], or none
     uint counts;  // io words [slots]: tokens of this slot, or none
+    uint history; // activations [slots, count, heads, width, columns]: z after each token
     uint tokens;
+    uint first;   // first token of this launch
+    uint count;   // tokens of this launch
     uint heads;
     uint width;
     uint columns;

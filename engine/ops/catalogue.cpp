@@ -14,6 +14,7 @@ std::vector<Case> catalogue()
     add_ridge_solve_cases(cases);
     add_ridge_solve_hazards(cases);
     add_intention_cases(cases);
+    add_causal_intention_cases(cases);
     add_short_conv_cases(cases);
     add_softmax_attention_cases(cases);
     return cases;

@@ -44,6 +44,20 @@ void copy_columns(Recorder& recorder, const Tensor& x, uint32_t x_first, const T
     recorder.list.append(std::move(launch));
 }
 
+const Tensor* in_activations(Recorder& recorder, const Tensor* tensor, Tensor& copy)
+{
+    if (!tensor || tensor->arena == Arena::activations) return tensor;
+    copy = recorder.temporary(tensor->shape);
+    copy_columns(recorder, *tensor, 0, copy, 0, tensor->shape.last());
+    return &copy;
+}
+
+void copy_whole(Recorder& recorder, const Tensor& x, const Tensor& y)
+{
+    const auto count = static_cast<uint32_t>(x.element_count());
+    copy_columns(recorder, x.as({1, count}), 0, y.as({1, count}), 0, count);
+}
+
 void fill_columns(Recorder& recorder, const Tensor& y, float value)
 {
     const uint32_t width = y.shape.last();

@@ -10,6 +10,12 @@ namespace gramian {
 void copy_columns(Recorder& recorder, const Tensor& x, uint32_t x_first, const Tensor& y, uint32_t y_first,
                   uint32_t width);
 
+/// The tensor, or a copy of it in the activations, which is where kernels read small optional tensors. `copy` holds it.
+const Tensor* in_activations(Recorder& recorder, const Tensor* tensor, Tensor& copy);
+
+/// y[i] = x[i] for all elements.
+void copy_whole(Recorder& recorder, const Tensor& x, const Tensor& y);
+
 /// y[row][i] = value.  y: [rows, C].
 void fill_columns(Recorder& recorder, const Tensor& y, float value);
 

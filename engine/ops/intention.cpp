@@ -1,49 +1,56 @@
 // The operator `intention`: least-squares attention (Garnelo & Czarnecki 2023, arXiv:2305.10203). What is observed is
 // summed into G = K^T K and S = K^T V, a ridge solve turns them into W = (G + ridge + alpha I)^-1 S, and a query reads
-// W^T q. Over a context input a stream keeps G, S and W.
+// W^T q. Over a context input a stream keeps G, S and W; causal, a node keeps G and S and answers token after token.
 //
 // k: [B,N,H,D], v: [B,N,H,E], q: [B,M,H,D], [decay], [beta] [B,N,H], [ridge [H,D]], [state_g, state_s]
-// -> y: [B,M,H,E], state_g: [B,H,D,D], state_s: [B,H,D,E], report: [B,H,8]. D up to 128, E up to 256.
+// -> y: [B,M,H,E], variance: [B,M,H], state_g: [B,H,D,D], state_s: [B,H,D,E], report: [B,H,8], or [B,M,H,8] where
+// every query is a solve of its own; with `chunks` the states after each piece.
+#include "ops/copy.hpp"
+#include "ops/intention_causal.hpp"
 #include "ops/operator.hpp"
 #include "ops/outer_sum.hpp"
-#include "ops/ridge_solve.hpp"
+#include "ops/pieces.hpp"
 #include "ops/state_read.hpp"
 
 namespace gramian {
 namespace {
 
-struct Regularization {
-    double alpha;
-    bool is_relative;
-};
+constexpr std::string_view kSolvers[] = {"cholesky", "cg", "cg_compat", "qr", "rls"};
+constexpr std::string_view kStarts[] = {"jacobi", "zero"};
+constexpr double kMost = 1e30;
 
-Regularization regularization(const Attributes& attributes, bool has_ridge)
+bool is_causal(const Attributes& attributes)
+{
+    return attributes.flag("causal", false);
+}
+
+/// All attributes, checked against each other.
+IntentionSettings settings_of(const Attributes& attributes, bool has_ridge)
 {
     if (attributes.has("alpha") && attributes.has("alpha_relative")) {
         raise(attributes.status(), "{}: both 'alpha' and 'alpha_relative' are given, expected one of them",
               attributes.where());
     }
-    const double most = 1e30;
-    if (attributes.has("alpha")) return {attributes.number("alpha", 0, 0, most), false};
-    return {attributes.number("alpha_relative", has_ridge ? 0.0 : 1e-4, 0, most), true};
+    IntentionSettings settings;
+    settings.is_relative = !attributes.has("alpha");
+    settings.alpha = settings.is_relative ? attributes.number("alpha_relative", has_ridge ? 0.0 : 1e-4, 0, kMost)
+                                          : attributes.number("alpha", 0, 0, kMost);
+    settings.forget = static_cast<float>(attributes.number("forget", 1, 0, 1));
+    settings.solver = static_cast<IntentionSolver>(attributes.choice("solver", kSolvers, 0));
+    settings.starts_from_zero = attributes.choice("cg_start", kStarts, 0) == 1;
+    settings.iterations = attributes.count("iterations", 30, 1, 1U << 20);
+    if (attributes.has("chunks") && !is_causal(attributes)) {
+        raise(attributes.status(), "{}: attribute 'chunks' needs causal: true", attributes.where());
+    }
+    if (settings.solver >= IntentionSolver::qr) {
+        raise(Status::unsupported, "{}: solver '{}' is not there yet", attributes.where(),
+              kSolvers[static_cast<size_t>(settings.solver)]);
+    }
+    return settings;
 }
 
-void check_supported(const Attributes& attributes)
+void check_shapes(const Attributes& attributes, const Tensors& in)
 {
-    attributes.only("causal", false);
-    attributes.only("solver", "cholesky");
-}
-
-float forget_of(const Attributes& attributes)
-{
-    return static_cast<float>(attributes.number("forget", 1, 0, 1));
-}
-
-std::vector<std::pair<std::string, Shape>> infer(const Attributes& attributes, const Tensors& in)
-{
-    check_supported(attributes);
-    regularization(attributes, in.has("ridge"));
-    forget_of(attributes);
     const Shape& k = in.at("k").shape;
     const Shape& v = in.at("v").shape;
     const Shape& q = in.at("q").shape;
@@ -52,19 +59,48 @@ std::vector<std::pair<std::string, Shape>> infer(const Attributes& attributes, c
         raise(Status::invalid_argument, "intention: k {}, v {} and q {}: expected [B,N,H,D], [B,N,H,E] and [B,M,H,D]",
               k.text(), v.text(), q.text());
     }
-    const Shape g{k[0], k[2], k[3], k[3]};
-    const Shape s{k[0], k[2], k[3], v[3]};
+    if (is_causal(attributes) && q[1] != k[1]) {
+        raise(Status::invalid_argument, "intention: causal with {} queries and {} keys: expected as many", q[1], k[1]);
+    }
     const Shape weights{k[0], k[1], k[2]};
-    const std::pair<const char*, Shape> expected[] = {
-        {"state_g", g}, {"state_s", s}, {"beta", weights}, {"decay", weights}, {"ridge", {k[2], k[3]}}};
+    const std::pair<const char*, Shape> expected[] = {{"state_g", {k[0], k[2], k[3], k[3]}},
+                                                      {"state_s", {k[0], k[2], k[3], v[3]}},
+                                                      {"beta", weights},
+                                                      {"decay", weights},
+                                                      {"ridge", {k[2], k[3]}}};
     for (const auto& [name, shape] : expected) {
         const Tensor* given = in.find(name);
         if (!given || given->shape == shape) continue;
         raise(Status::invalid_argument, "intention: {}: expected {}, found {}", name, shape.text(),
               given->shape.text());
     }
-    return {
-        {"y", {q[0], q[1], q[2], v[3]}}, {"state_g", g}, {"state_s", s}, {"report", {k[0], k[2], kSolveReportWords}}};
+}
+
+/// Whether each query is a solve of its own, rather than a reading of one solution.
+bool solves_queries(const Attributes& attributes, const IntentionSettings& settings)
+{
+    return is_causal(attributes) || settings.solver == IntentionSolver::cg ||
+           settings.solver == IntentionSolver::cg_compat;
+}
+
+std::vector<std::pair<std::string, Shape>> infer(const Attributes& attributes, const Tensors& in)
+{
+    const IntentionSettings settings = settings_of(attributes, in.has("ridge"));
+    check_shapes(attributes, in);
+    const Shape& q = in.at("q").shape;
+    const uint32_t columns = in.at("v").shape[3];
+    const Shape g{q[0], q[2], q[3], q[3]};
+    const Shape s{q[0], q[2], q[3], columns};
+    std::vector<std::pair<std::string, Shape>> out{
+        {"y", {q[0], q[1], q[2], columns}}, {"variance", {q[0], q[1], q[2]}}, {"state_g", g}, {"state_s", s}};
+    if (attributes.has("chunks")) {
+        const auto pieces = static_cast<uint32_t>(pieces_of(attributes, q[1]).size());
+        out.emplace_back("state_g_chunks", Shape{pieces, g[0], g[1], g[2], g[3]});
+        out.emplace_back("state_s_chunks", Shape{pieces, s[0], s[1], s[2], s[3]});
+    }
+    out.emplace_back("report", solves_queries(attributes, settings) ? Shape{q[0], q[1], q[2], kSolveReportWords}
+                                                                    : Shape{q[0], q[2], kSolveReportWords});
+    return out;
 }
 
 struct Statistics {
@@ -77,11 +113,13 @@ struct Statistics {
 void accumulate(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Statistics& sums,
                 const SlotMap& map)
 {
+    Tensor beta;
+    Tensor decay;
     OuterSum sum;
     sum.x = in.at("k");
-    sum.beta = in.find("beta");
-    sum.decay = in.find("decay");
-    sum.forget = forget_of(attributes);
+    sum.beta = in_activations(recorder, in.find("beta"), beta);
+    sum.decay = in_activations(recorder, in.find("decay"), decay);
+    sum.forget = settings_of(attributes, in.has("ridge")).forget;
     sum.map = map;
     sum.y = &in.at("k");
     sum.z = sums.g;
@@ -102,9 +140,9 @@ void settle(Recorder& recorder, const Attributes& attributes, const Tensors& in,
     solve.ridge = in.find("ridge");
     solve.x = w;
     solve.report = report;
-    const Regularization chosen = regularization(attributes, solve.ridge != nullptr);
-    solve.alpha = chosen.alpha;
-    solve.is_relative = chosen.is_relative;
+    const IntentionSettings settings = settings_of(attributes, solve.ridge != nullptr);
+    solve.alpha = settings.alpha;
+    solve.is_relative = settings.is_relative;
     solve.map = map;
     ridge_solve(recorder, solve);
 }
@@ -119,18 +157,131 @@ void read_solution(Recorder& recorder, const Tensor& q, const Tensor& w, const T
     state_read(recorder, read);
 }
 
-void record(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& out)
+/// The variance of every query, and for conjugate gradients the answers.
+void solve_queries(Recorder& recorder, const IntentionSettings& settings, const Tensors& in, const Tensors& out)
 {
+    QuerySolve solve;
+    solve.g = out.at("state_g");
+    solve.q = in.at("q");
+    solve.ridge = in.find("ridge");
+    solve.variance = out.find("variance");
+    solve.alpha = settings.alpha;
+    solve.is_relative = settings.is_relative;
+    solve.solver = query_solver(settings);
+    solve.iterations = settings.iterations;
+    solve.count = solve.q.shape[1];
+    if (settings.solver != IntentionSolver::cholesky) {
+        solve.s = &out.at("state_s");
+        solve.y = &out.at("y");
+        solve.report = &out.at("report");
+    }
+    query_solve(recorder, solve);
+}
+
+void record_context(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& out)
+{
+    const IntentionSettings settings = settings_of(attributes, in.has("ridge"));
     const Tensor& g = out.at("state_g");
     const Tensor& s = out.at("state_s");
-    const Tensor w = recorder.temporary(s.shape);
     accumulate(recorder, attributes, in, {g, s, in.find("state_g"), in.find("state_s")}, {});
+    solve_queries(recorder, settings, in, out);
+    if (settings.solver != IntentionSolver::cholesky) return;
+    const Tensor w = recorder.temporary(s.shape);
     settle(recorder, attributes, in, g, s, w, out.at("report"), {});
     read_solution(recorder, in.at("q"), w, out.at("y"), {});
 }
 
-std::vector<StateShape> states(const Attributes&, const Tensors& in)
+/// Everything about a causal call but its tokens and its states.
+struct Prepared {
+    CausalIntention i;
+    Tensor decay, beta; // copies, where copies are needed
+};
+
+void prepare(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& out,
+             Prepared& prepared)
 {
+    CausalIntention& i = prepared.i;
+    i.k = in.at("k");
+    i.v = in.at("v");
+    i.q = in.at("q");
+    i.y = out.at("y");
+    i.variance = out.find("variance");
+    i.decay = in_activations(recorder, in.find("decay"), prepared.decay);
+    i.beta = in_activations(recorder, in.find("beta"), prepared.beta);
+    i.ridge = in.find("ridge");
+    i.settings = settings_of(attributes, i.ridge != nullptr);
+}
+
+void record_causal(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& out)
+{
+    Prepared prepared;
+    prepare(recorder, attributes, in, out, prepared);
+    CausalIntention& i = prepared.i;
+    i.report = &out.at("report");
+    i.g = out.at("state_g");
+    i.s = out.at("state_s");
+    i.initial_g = in.find("state_g");
+    i.initial_s = in.find("state_s");
+    uint32_t piece = 0;
+    for (const uint32_t count : pieces_of(attributes, i.k.shape[1])) {
+        i.count = count;
+        causal_intention(recorder, i);
+        i.first += count;
+        i.initial_g = &i.g;
+        i.initial_s = &i.s;
+        if (const Tensor* all = out.find("state_g_chunks")) copy_whole(recorder, i.g, piece_of(*all, piece));
+        if (const Tensor* all = out.find("state_s_chunks")) copy_whole(recorder, i.s, piece_of(*all, piece));
+        ++piece;
+    }
+}
+
+void record(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& out)
+{
+    if (is_causal(attributes))
+        record_causal(recorder, attributes, in, out);
+    else
+        record_context(recorder, attributes, in, out);
+}
+
+// A recurrent node keeps G and S between tokens -------------------------------------------------------------------
+
+std::vector<StateShape> recurrent_states(const Attributes& attributes, const Tensors& in)
+{
+    if (!is_causal(attributes)) {
+        raise(attributes.status(), "{}: expected causal: true, or an input that depends on a context input",
+              attributes.where());
+    }
+    const Shape& k = in.at("k").shape;
+    return {{"state_g", {k[2], k[3], k[3]}}, {"state_s", {k[2], k[3], in.at("v").shape[3]}}};
+}
+
+void record_recurrent(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& states,
+                      const Tensors& out, const SlotMap& map)
+{
+    Prepared prepared;
+    prepare(recorder, attributes, in, out, prepared);
+    CausalIntention& i = prepared.i;
+    i.map = map;
+    i.g = states.at("state_g");
+    i.s = states.at("state_s");
+    i.initial_g = &i.g;
+    i.initial_s = &i.s;
+    i.count = i.k.shape[1];
+    causal_intention(recorder, i);
+}
+
+const RecurrentOps kRecurrent{recurrent_states, record_recurrent};
+
+// Over a context: sums, a solve, a reading ------------------------------------------------------------------------
+
+std::vector<StateShape> context_states(const Attributes& attributes, const Tensors& in)
+{
+    if (is_causal(attributes)) {
+        raise(attributes.status(), "{}: causal: true has no meaning over a context input", attributes.where());
+    }
+    if (settings_of(attributes, in.has("ridge")).solver != IntentionSolver::cholesky) {
+        raise(Status::unsupported, "{}: over a context input the solver is cholesky", attributes.where());
+    }
     const Shape& k = in.at("k").shape;
     const uint32_t columns = in.at("v").shape[3];
     constexpr bool kSum = true;
@@ -157,7 +308,7 @@ void read(Recorder& recorder, const Attributes&, const Tensors& in, const Tensor
     read_solution(recorder, in.at("q"), states.at("w"), out, map);
 }
 
-const ContextOps kContext{{"k", "v", "decay", "beta"}, states, observe, solve, read};
+const ContextOps kContext{{"k", "v", "decay", "beta"}, context_states, observe, solve, read};
 
 } // namespace
 
@@ -176,10 +327,11 @@ Operator intention_operator()
                        {"state_g", kOptional},
                        {"state_s", kOptional}},
             .outputs = {"y"},
-            .attributes = {"alpha", "alpha_relative", "causal", "forget", "solver", "iterations"},
+            .attributes = {"alpha", "alpha_relative", "causal", "cg_start", "chunks", "forget", "iterations", "solver"},
             .infer = infer,
             .record = record,
-            .context = &kContext};
+            .context = &kContext,
+            .recurrent = &kRecurrent};
 }
 
 } // namespace gramian

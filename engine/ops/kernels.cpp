@@ -1,7 +1,7 @@
 #include "ops/kernels.hpp"
 
 #include "base/hash.hpp"
-#include "ops/ridge_solve.hpp"
+#include "ops/query_solve.hpp"
 #include "spirv/append.h"
 #include "spirv/copy.h"
 #include "spirv/feature_map.h"
@@ -14,6 +14,9 @@
 #include "spirv/norm.h"
 #include "spirv/outer_sum.h"
 #include "spirv/pointwise.h"
+#include "spirv/query_solve_global.h"
+#include "spirv/query_solve_gradient.h"
+#include "spirv/query_solve_shared.h"
 #include "spirv/ridge_solve_global.h"
 #include "spirv/ridge_solve_shared.h"
 #include "spirv/short_conv.h"
@@ -38,6 +41,9 @@ const Shader log_state{"log_state", log_state_spirv};
 const Shader norm{"norm", norm_spirv};
 const Shader outer_sum{"outer_sum", outer_sum_spirv};
 const Shader pointwise{"pointwise", pointwise_spirv};
+const Shader query_solve_global{"query_solve_global", query_solve_global_spirv};
+const Shader query_solve_gradient{"query_solve_gradient", query_solve_gradient_spirv};
+const Shader query_solve_shared{"query_solve_shared", query_solve_shared_spirv};
 const Shader ridge_solve_global{"ridge_solve_global", ridge_solve_global_spirv};
 const Shader ridge_solve_shared{"ridge_solve_shared", ridge_solve_shared_spirv};
 const Shader short_conv{"short_conv", short_conv_spirv};
@@ -50,6 +56,7 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
 {
     const std::string any = "any shape";
     const uint32_t most = max_shared_unknowns(caps, 1);
+    const uint32_t widest = max_shared_query_width(caps);
     return {
         {&kernels::append, true, any},
         {&kernels::copy, true, any},
@@ -63,6 +70,10 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
         {&kernels::norm, true, any},
         {&kernels::outer_sum, true, any},
         {&kernels::pointwise, true, any},
+        {&kernels::query_solve_global, true, fmt::format("D above {}: the factor lies in a buffer", widest)},
+        {&kernels::query_solve_gradient, true, "the solvers cg and cg_compat"},
+        {&kernels::query_solve_shared, true,
+         fmt::format("D up to {}: the factor fits the {} bytes of shared memory", widest, caps.max_shared_bytes)},
         {&kernels::ridge_solve_global, most < kMaxSolveUnknowns,
          fmt::format("P above {} at K = 1: the factor lies in a buffer", most)},
         {&kernels::ridge_solve_shared, true,

@@ -151,15 +151,6 @@ Tensor features_of(Recorder& recorder, const Attributes& attributes, const Tenso
     return y;
 }
 
-/// Kernels read the small optional tensors from the activations only.
-const Tensor* in_activations(Recorder& recorder, const Tensor* tensor, Tensor& copy)
-{
-    if (!tensor || tensor->arena == Arena::activations) return tensor;
-    copy = recorder.temporary(tensor->shape);
-    copy_columns(recorder, *tensor, 0, copy, 0, tensor->shape.last());
-    return &copy;
-}
-
 /// Everything about a recurrence but its tokens and its states.
 struct Prepared {
     LinearRecurrence r;
@@ -190,12 +181,6 @@ void prepare(Recorder& recorder, const Attributes& attributes, const Tensors& in
     r.scale = static_cast<float>(attributes.number("scale", 1 / std::sqrt(width), -1e30, 1e30));
     r.epsilon = static_cast<float>(attributes.number("epsilon", 1e-10, 0, 1e30));
     r.denominator_min = static_cast<float>(attributes.number("denominator_min", 0, 0, 1e30));
-}
-
-void copy_whole(Recorder& recorder, const Tensor& from, const Tensor& to)
-{
-    const auto count = static_cast<uint32_t>(from.element_count());
-    copy_columns(recorder, from.as({1, count}), 0, to.as({1, count}), 0, count);
 }
 
 void record(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& out)

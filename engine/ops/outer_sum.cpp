@@ -18,8 +18,11 @@ void sum_head(const HostLaunch& launch, const gpu::OuterSumParameters& p, uint32
     const auto& c = launch.constants;
     const auto* words = reinterpret_cast<const uint32_t*>(launch.arenas[static_cast<size_t>(Arena::io)]);
     const uint32_t stream = p.streams == kNone ? slot : words[p.streams + slot];
-    const uint32_t count = p.counts == kNone ? p.tokens : words[p.counts + slot];
-    const auto row = [&](uint32_t t) { return (size_t{slot} * p.tokens + t) * p.heads + head; };
+    if (stream == kNone) return;
+    const uint32_t given = p.counts == kNone ? p.tokens : words[p.counts + slot];
+    const uint32_t end = std::min(given, p.first + p.count);
+    const uint32_t count = end - std::min(end, p.first);
+    const auto row = [&](uint32_t t) { return (size_t{slot} * p.tokens + p.first + t) * p.heads + head; };
     const float* x = launch.floats(c[0], p.x);
     const float* y = launch.floats(c[1], p.y);
     const size_t size = size_t{p.width} * p.columns;
@@ -38,6 +41,11 @@ void sum_head(const HostLaunch& launch, const gpu::OuterSumParameters& p, uint32
             if (!c[4]) return 1.0F;
             const float kept = p.decay == kNone ? 1.0F : std::exp(launch.floats(Arena::activations, p.decay)[row(t)]);
             return p.forget * kept;
+        },
+        [&](uint32_t t) {
+            if (!c[8]) return;
+            const size_t at = ((size_t{slot} * p.count + t) * p.heads + head) * size;
+            std::copy_n(z, size, launch.floats(Arena::activations, p.history) + at);
         });
 }
 
@@ -57,12 +65,20 @@ void check(const OuterSum& sum)
                       (sum.y ? sum.y->shape == Shape{x[0], x[1], x[2], z[3]} : z[3] == 1) &&
                       (!sum.beta || sum.beta->shape == Shape{x[0], x[1], x[2]}) &&
                       (!sum.decay || sum.decay->shape == Shape{x[0], x[1], x[2]}) &&
-                      (!sum.initial || (sum.initial->shape == z && sum.initial->arena == sum.z.arena));
+                      (!sum.initial || (sum.initial->shape == z && sum.initial->arena == sum.z.arena)) &&
+                      sum.first < x[1];
     if (!fits) {
         raise(Status::invalid_argument, "outer_sum: x {}, y {} and z {} do not fit together", x.text(),
               sum.y ? sum.y->shape.text() : "ones", z.text());
     }
-    if (x[1] > kMaxTokens) raise(Status::unsupported, "outer_sum: {} tokens, at most {} in one call", x[1], kMaxTokens);
+    const uint32_t count = std::min(sum.count, x[1] - sum.first);
+    if (count > kMaxTokens) {
+        raise(Status::unsupported, "outer_sum: {} tokens, at most {} in one call", count, kMaxTokens);
+    }
+    if (sum.history && sum.history->shape != Shape{x[0], count, x[2], z[2], z[3]}) {
+        raise(Status::invalid_argument, "outer_sum: history {} of {} tokens of z {}", sum.history->shape.text(), count,
+              z.text());
+    }
 }
 
 } // namespace
@@ -77,17 +93,19 @@ void outer_sum(Recorder& recorder, const OuterSum& sum)
     launch.kernel = {&kernels::outer_sum,
                      {arena_constant(sum.x), arena_constant(sum.y ? *sum.y : sum.x), arena_constant(sum.z),
                       sum.beta ? 1U : 0U, has_decay ? 1U : 0U, sum.initial ? 1U : 0U,
-                      static_cast<uint32_t>(sum.feature), sum.y ? 0U : 1U}};
+                      static_cast<uint32_t>(sum.feature), sum.y ? 0U : 1U, sum.history ? 1U : 0U}};
     launch.set_push(gpu::OuterSumParameters{sum.x.offset, sum.y ? sum.y->offset : 0, sum.beta ? sum.beta->offset : 0,
                                             sum.decay ? sum.decay->offset : kNone,
                                             sum.initial ? sum.initial->offset : 0, sum.z.offset, sum.map.streams,
-                                            sum.map.counts, x[1], x[2], x[3], columns, sum.forget});
+                                            sum.map.counts, sum.history ? sum.history->offset : kNone, x[1], sum.first,
+                                            std::min(sum.count, x[1] - sum.first), x[2], x[3], columns, sum.forget});
     launch.groups = {ceil_div(x[3], kTile) * ceil_div(columns, kTile), x[2], x[0]};
     launch.reads = {sum.x.slice()};
     for (const Tensor* tensor : {sum.y, sum.beta, sum.decay, sum.initial}) {
         if (tensor) launch.reads.push_back(tensor->slice());
     }
     launch.writes = {sum.z.slice()};
+    if (sum.history) launch.writes.push_back(sum.history->slice());
     launch.host = on_host;
     recorder.list.append(std::move(launch));
 }

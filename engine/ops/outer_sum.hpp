@@ -14,8 +14,11 @@ struct OuterSum {
     float forget = 1;                // factor a token
     const Tensor* initial = nullptr; // the sums so far, shaped like z and in its arena; may be z; null: zeros
     Tensor z;                        // [streams, H, D, E]
+    const Tensor* history = nullptr; // activations [slots, count, H, D, E]: z after each token
     Feature feature = Feature::identity;
     SlotMap map;
+    uint32_t first = 0;          // tokens first .. first + count - 1 of the T
+    uint32_t count = UINT32_MAX; // or as many as there are
 };
 
 /// For every token in order: z = e^decay forget z + beta f(x) y^T.

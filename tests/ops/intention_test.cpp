@@ -228,3 +228,96 @@ TEST_CASE("intention: statistics that are handed on give what all pairs at once 
     CHECK(same_bits(output_of(second, "state_s"), output_of(whole, "state_s")));
     CHECK(same_bits(output_of(second, "y"), output_of(whole, "y")));
 }
+
+namespace {
+
+/// A causal problem with everything that a token may have; B = 2, H = 2, E = 3.
+std::vector<NamedArray> causal_inputs(uint32_t tokens, uint32_t width, uint64_t seed, bool has_decay)
+{
+    NamedArray beta = random_array("beta", {2, tokens, 2}, seed + 3);
+    for (float& value : beta.values) value = std::abs(value);
+    std::vector<NamedArray> inputs{random_array("k", {2, tokens, 2, width}, seed),
+                                   random_array("v", {2, tokens, 2, 3}, seed + 1),
+                                   random_array("q", {2, tokens, 2, width}, seed + 2), beta};
+    if (!has_decay) return inputs;
+    NamedArray decay = random_array("decay", {2, tokens, 2}, seed + 4);
+    for (float& value : decay.values) value = -0.1F * std::abs(value);
+    inputs.push_back(decay);
+    return inputs;
+}
+
+/// Tokens first .. first + count - 1 of every sequence among the inputs.
+std::vector<NamedArray> tokens_of(const std::vector<NamedArray>& inputs, uint32_t first, uint32_t count)
+{
+    std::vector<NamedArray> cut;
+    for (const NamedArray& input : inputs) {
+        NamedArray part{input.name, {input.shape[0], count}, {}};
+        for (uint32_t axis = 2; axis < input.shape.rank(); ++axis) part.shape.append(input.shape[axis]);
+        const size_t token = input.values.size() / input.shape[0] / input.shape[1];
+        for (uint32_t b = 0; b < input.shape[0]; ++b) {
+            const auto from = input.values.begin() + static_cast<ptrdiff_t>((b * input.shape[1] + first) * token);
+            part.values.insert(part.values.end(), from, from + static_cast<ptrdiff_t>(count * token));
+        }
+        cut.push_back(std::move(part));
+    }
+    return cut;
+}
+
+struct CausalKind {
+    Json attributes;
+    uint32_t width;
+    bool has_decay;
+};
+
+const std::vector<CausalKind>& causal_kinds()
+{
+    static const std::vector<CausalKind> kinds{
+        {{{"causal", true}, {"alpha", 0.1}}, 5, true},
+        {{{"causal", true}, {"alpha_relative", 0.01}, {"forget", 0.9}}, 100, true}, // the factor lies in a buffer
+        {{{"causal", true}, {"alpha", 0.1}, {"solver", "cg"}}, 9, true},
+        {{{"causal", true}, {"alpha", 0.3}, {"solver", "cg_compat"}, {"iterations", 5}}, 6, true},
+    };
+    return kinds;
+}
+
+} // namespace
+
+TEST_CASE("intention: cutting a causal sequence anywhere changes no bit")
+{
+    for (const CausalKind& kind : causal_kinds()) {
+        CAPTURE(kind.attributes.dump());
+        constexpr uint32_t kTokens = 13;
+        const std::vector<NamedArray> inputs = causal_inputs(kTokens, kind.width, 1000, kind.has_decay);
+        const OperatorRun whole = run_operator(test_device(), "intention", kind.attributes, inputs);
+        for (const std::vector<uint32_t>& pieces : {std::vector<uint32_t>(kTokens, 1), {5, 8}, {1, 11, 1}}) {
+            Json attributes = kind.attributes;
+            attributes["chunks"] = pieces;
+            const OperatorRun cut = run_operator(test_device(), "intention", attributes, inputs);
+            for (const char* name : {"y", "variance", "state_g", "state_s", "min_pivot", "residual"}) {
+                CAPTURE(name);
+                CHECK(same_bits(output_of(cut, name), output_of(whole, name)));
+            }
+        }
+    }
+}
+
+TEST_CASE("intention: the causal form answers the last query as the context form does")
+{
+    for (const CausalKind& kind : causal_kinds()) {
+        CAPTURE(kind.attributes.dump());
+        constexpr uint32_t kTokens = 40;
+        const std::vector<NamedArray> inputs = causal_inputs(kTokens, kind.width, 1100, kind.has_decay);
+        Json attributes = kind.attributes;
+        const std::vector<float> causal = output_of(run_operator(test_device(), "intention", attributes, inputs), "y");
+        attributes["causal"] = false;
+        std::vector<NamedArray> context = inputs;
+        context[2] = tokens_of(inputs, kTokens - 1, 1)[2];
+        const std::vector<float> once = output_of(run_operator(test_device(), "intention", attributes, context), "y");
+        std::vector<float> last;
+        for (uint32_t b = 0; b < 2; ++b) {
+            const auto from = causal.begin() + ((b + 1) * kTokens - 1) * 6;
+            last.insert(last.end(), from, from + 6);
+        }
+        CHECK(relative_error(last, once) < 1e-4); // two orders of the same sums, times a condition number below 1e3
+    }
+}
