@@ -10,6 +10,8 @@
 #include "ops/operator.hpp"
 #include "ops/outer_sum.hpp"
 #include "ops/pieces.hpp"
+#include "ops/rls.hpp"
+#include "ops/square_root.hpp"
 #include "ops/state_read.hpp"
 
 namespace gramian {
@@ -42,9 +44,11 @@ IntentionSettings settings_of(const Attributes& attributes, bool has_ridge)
     if (attributes.has("chunks") && !is_causal(attributes)) {
         raise(attributes.status(), "{}: attribute 'chunks' needs causal: true", attributes.where());
     }
-    if (settings.solver >= IntentionSolver::qr) {
-        raise(Status::unsupported, "{}: solver '{}' is not there yet", attributes.where(),
-              kSolvers[static_cast<size_t>(settings.solver)]);
+    const bool has_plain_alpha = settings.alpha > 0 ? !settings.is_relative : has_ridge;
+    if (settings.solver == IntentionSolver::rls && (settings.forget != 1 || !has_plain_alpha)) {
+        raise(attributes.status(),
+              "{}: solver 'rls' keeps its ridge in what it carries: expected 'alpha' and no 'forget'",
+              attributes.where());
     }
     return settings;
 }
@@ -76,17 +80,29 @@ void check_shapes(const Attributes& attributes, const Tensors& in)
     }
 }
 
+void check_solver(const Attributes& attributes, const IntentionSettings& settings, const Tensors& in)
+{
+    if (settings.solver == IntentionSolver::rls && in.has("decay")) {
+        raise(attributes.status(), "{}: solver 'rls' forgets nothing, and a decay is given", attributes.where());
+    }
+    if (settings.solver == IntentionSolver::qr && in.has("state_g") != in.has("state_s")) {
+        raise(attributes.status(), "{}: solver 'qr' starts from both state_g and state_s, and one is given",
+              attributes.where());
+    }
+}
+
 /// Whether each query is a solve of its own, rather than a reading of one solution.
 bool solves_queries(const Attributes& attributes, const IntentionSettings& settings)
 {
-    return is_causal(attributes) || settings.solver == IntentionSolver::cg ||
-           settings.solver == IntentionSolver::cg_compat;
+    return is_causal(attributes) ||
+           (settings.solver != IntentionSolver::cholesky && settings.solver != IntentionSolver::rls);
 }
 
 std::vector<std::pair<std::string, Shape>> infer(const Attributes& attributes, const Tensors& in)
 {
     const IntentionSettings settings = settings_of(attributes, in.has("ridge"));
     check_shapes(attributes, in);
+    check_solver(attributes, settings, in);
     const Shape& q = in.at("q").shape;
     const uint32_t columns = in.at("v").shape[3];
     const Shape g{q[0], q[2], q[3], q[3]};
@@ -178,12 +194,88 @@ void solve_queries(Recorder& recorder, const IntentionSettings& settings, const 
     query_solve(recorder, solve);
 }
 
+/// What qr and rls carry during one call.
+SolverState make_kept(Recorder& recorder, const IntentionSettings& settings, const Shape& s)
+{
+    SolverState kept;
+    if (settings.solver == IntentionSolver::qr) kept.factor = recorder.temporary({s[0], s[1], s[2], s[2] + s[3]});
+    if (settings.solver != IntentionSolver::rls) return kept;
+    kept.inverse = recorder.temporary({s[0], s[1], s[2], s[2]});
+    kept.weights = recorder.temporary(s);
+    kept.record = recorder.temporary({s[0], s[1], 4});
+    return kept;
+}
+
+void solve_by_square_root(Recorder& recorder, const IntentionSettings& settings, const Tensors& in, const Tensors& out)
+{
+    Tensor beta;
+    Tensor decay;
+    SquareRoot root;
+    root.k = in.at("k");
+    root.v = in.at("v");
+    root.q = in.at("q");
+    root.y = out.at("y");
+    root.variance = out.find("variance");
+    root.report = out.find("report");
+    root.beta = in_activations(recorder, in.find("beta"), beta);
+    root.decay = in_activations(recorder, in.find("decay"), decay);
+    root.ridge = in.find("ridge");
+    root.initial_g = in.find("state_g");
+    root.initial_s = in.find("state_s");
+    root.factor = make_kept(recorder, settings, out.at("state_s").shape).factor;
+    root.start = root.initial_g ? RootStart::from_sums : RootStart::zeros;
+    root.forget = settings.forget;
+    root.alpha = settings.alpha;
+    root.is_relative = settings.is_relative;
+    square_root(recorder, root);
+}
+
+/// variance = q . (P q): a second reading, each query of its own image.
+void read_variance(Recorder& recorder, const Tensor& q, const Tensor& inverse, const Tensor& variance)
+{
+    const Shape& s = q.shape;
+    const Tensor image = recorder.temporary(s);
+    read_solution(recorder, q, inverse, image, {});
+    read_solution(recorder, q.as({s[0] * s[1], 1, s[2], s[3]}), image.as({s[0] * s[1], s[2], s[3], 1}),
+                  variance.as({s[0] * s[1], 1, s[2], 1}), {});
+}
+
+void solve_by_rls(Recorder& recorder, const IntentionSettings& settings, const Tensors& in, const Tensors& out)
+{
+    Tensor beta;
+    const SolverState kept = make_kept(recorder, settings, out.at("state_s").shape);
+    const Shape& k = in.at("k").shape;
+    const Tensor reports = recorder.temporary({k[0], k[1], k[2], kSolveReportWords});
+    Rls rls;
+    rls.k = in.at("k");
+    rls.v = in.at("v");
+    rls.report = &reports;
+    rls.beta = in_activations(recorder, in.find("beta"), beta);
+    rls.ridge = in.find("ridge");
+    rls.initial_g = in.find("state_g");
+    rls.initial_s = in.find("state_s");
+    rls.inverse = kept.inverse;
+    rls.weights = kept.weights;
+    rls.record = kept.record;
+    rls.start = RlsStart::afresh;
+    rls.alpha = settings.alpha;
+    rls.count = k[1];
+    recursive_least_squares(recorder, rls);
+    const uint32_t token = k[2] * kSolveReportWords;
+    copy_columns(recorder, reports.as({k[0], k[1] * token}), (k[1] - 1) * token, out.at("report").as({k[0], token}), 0,
+                 token);
+    read_solution(recorder, in.at("q"), kept.weights, out.at("y"), {});
+    if (const Tensor* variance = out.find("variance")) read_variance(recorder, in.at("q"), kept.inverse, *variance);
+}
+
 void record_context(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& out)
 {
     const IntentionSettings settings = settings_of(attributes, in.has("ridge"));
     const Tensor& g = out.at("state_g");
     const Tensor& s = out.at("state_s");
     accumulate(recorder, attributes, in, {g, s, in.find("state_g"), in.find("state_s")}, {});
+    if (settings.solver == IntentionSolver::qr) return solve_by_square_root(recorder, settings, in, out);
+    if (settings.solver == IntentionSolver::rls) return solve_by_rls(recorder, settings, in, out);
     solve_queries(recorder, settings, in, out);
     if (settings.solver != IntentionSolver::cholesky) return;
     const Tensor w = recorder.temporary(s.shape);
@@ -222,11 +314,14 @@ void record_causal(Recorder& recorder, const Attributes& attributes, const Tenso
     i.s = out.at("state_s");
     i.initial_g = in.find("state_g");
     i.initial_s = in.find("state_s");
+    i.kept = make_kept(recorder, i.settings, i.s.shape);
+    i.is_afresh = true;
     uint32_t piece = 0;
     for (const uint32_t count : pieces_of(attributes, i.k.shape[1])) {
         i.count = count;
         causal_intention(recorder, i);
         i.first += count;
+        i.is_afresh = false;
         i.initial_g = &i.g;
         i.initial_s = &i.s;
         if (const Tensor* all = out.find("state_g_chunks")) copy_whole(recorder, i.g, piece_of(*all, piece));
@@ -251,8 +346,16 @@ std::vector<StateShape> recurrent_states(const Attributes& attributes, const Ten
         raise(attributes.status(), "{}: expected causal: true, or an input that depends on a context input",
               attributes.where());
     }
+    const IntentionSettings settings = settings_of(attributes, in.has("ridge"));
     const Shape& k = in.at("k").shape;
-    return {{"state_g", {k[2], k[3], k[3]}}, {"state_s", {k[2], k[3], in.at("v").shape[3]}}};
+    const uint32_t columns = in.at("v").shape[3];
+    std::vector<StateShape> kept{{"state_g", {k[2], k[3], k[3]}}, {"state_s", {k[2], k[3], columns}}};
+    if (settings.solver == IntentionSolver::qr) kept.push_back({"factor", {k[2], k[3], k[3] + columns}});
+    if (settings.solver != IntentionSolver::rls) return kept;
+    kept.push_back({"inverse", {k[2], k[3], k[3]}});
+    kept.push_back({"weights", {k[2], k[3], columns}});
+    kept.push_back({"record", {k[2], 4}});
+    return kept;
 }
 
 void record_recurrent(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& states,
@@ -266,6 +369,10 @@ void record_recurrent(Recorder& recorder, const Attributes& attributes, const Te
     i.s = states.at("state_s");
     i.initial_g = &i.g;
     i.initial_s = &i.s;
+    if (const Tensor* factor = states.find("factor")) i.kept.factor = *factor;
+    if (const Tensor* inverse = states.find("inverse")) {
+        i.kept = {{}, *inverse, states.at("weights"), states.at("record")};
+    }
     i.count = i.k.shape[1];
     causal_intention(recorder, i);
 }
@@ -279,13 +386,36 @@ std::vector<StateShape> context_states(const Attributes& attributes, const Tenso
     if (is_causal(attributes)) {
         raise(attributes.status(), "{}: causal: true has no meaning over a context input", attributes.where());
     }
-    if (settings_of(attributes, in.has("ridge")).solver != IntentionSolver::cholesky) {
-        raise(Status::unsupported, "{}: over a context input the solver is cholesky", attributes.where());
+    const IntentionSolver solver = settings_of(attributes, in.has("ridge")).solver;
+    if (solver != IntentionSolver::cholesky && solver != IntentionSolver::rls) {
+        raise(Status::unsupported, "{}: over a context input the solver is cholesky or rls, not {}", attributes.where(),
+              kSolvers[static_cast<size_t>(solver)]);
     }
     const Shape& k = in.at("k").shape;
     const uint32_t columns = in.at("v").shape[3];
     constexpr bool kSum = true;
-    return {{"g", {k[2], k[3], k[3]}, kSum}, {"s", {k[2], k[3], columns}, kSum}, {"w", {k[2], k[3], columns}}};
+    std::vector<StateShape> kept{
+        {"g", {k[2], k[3], k[3]}, kSum}, {"s", {k[2], k[3], columns}, kSum}, {"w", {k[2], k[3], columns}}};
+    if (solver == IntentionSolver::cholesky) return kept;
+    kept.push_back({"inverse", {k[2], k[3], k[3]}});
+    kept.push_back({"record", {k[2], 4}});
+    return kept;
+}
+
+/// What rls carries over a context: the solution follows every pair, so that a step may read it at once.
+Rls carried(const Attributes& attributes, const Tensors& in, const Tensors& states, const SlotMap& map)
+{
+    Rls rls;
+    rls.k = in.at("k");
+    rls.v = in.at("v");
+    rls.ridge = in.find("ridge");
+    rls.initial_g = &states.at("g");
+    rls.inverse = states.at("inverse");
+    rls.weights = states.at("w");
+    rls.record = states.at("record");
+    rls.alpha = settings_of(attributes, rls.ridge != nullptr).alpha;
+    rls.map = map;
+    return rls;
 }
 
 void observe(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& states,
@@ -293,6 +423,14 @@ void observe(Recorder& recorder, const Attributes& attributes, const Tensors& in
 {
     const Tensor& g = states.at("g");
     const Tensor& s = states.at("s");
+    if (states.has("inverse")) {
+        Tensor beta;
+        Rls rls = carried(attributes, in, states, map);
+        rls.beta = in_activations(recorder, in.find("beta"), beta);
+        rls.start = RlsStart::where_empty;
+        rls.count = rls.k.shape[1];
+        recursive_least_squares(recorder, rls);
+    }
     accumulate(recorder, attributes, in, {g, s, &g, &s}, map);
 }
 
@@ -300,6 +438,14 @@ void solve(Recorder& recorder, const Attributes& attributes, const Tensors& in, 
            const Tensor& report, const SlotMap& map)
 {
     settle(recorder, attributes, in, states.at("g"), states.at("s"), states.at("w"), report, map);
+    if (!states.has("inverse")) return;
+    // The solution has lost its rounding, and what was added to the sums is in it: so shall it be in the inverse.
+    Rls rls = carried(attributes, in, states, map);
+    const Shape& k = rls.k.shape;
+    rls.v.shape = {report.shape[0], 1, k[2], rls.v.shape[3]};
+    rls.k.shape = {report.shape[0], 1, k[2], k[3]};
+    rls.start = RlsStart::anew;
+    recursive_least_squares(recorder, rls);
 }
 
 void read(Recorder& recorder, const Attributes&, const Tensors& in, const Tensors& states, const Tensor& out,

@@ -1,6 +1,8 @@
 #include "ops/intention_causal.hpp"
 
 #include "ops/outer_sum.hpp"
+#include "ops/rls.hpp"
+#include "ops/square_root.hpp"
 
 namespace gramian {
 namespace {
@@ -13,7 +15,7 @@ uint32_t tokens_at_once(const Recorder& recorder, const CausalIntention& i)
 {
     const Shape& k = i.k.shape;
     const uint64_t width = k[3];
-    const uint64_t sums = 4 * width * (width + i.v.shape[3]);
+    const uint64_t sums = 4 * width * (width + (i.x ? 0 : i.v.shape[3]));
     const uint64_t factor = query_solve_scratch_bytes(recorder.caps, query_solver(i.settings), k[3]);
     const uint64_t token = uint64_t{k[0]} * k[2] * (sums + factor);
     return static_cast<uint32_t>(std::clamp<uint64_t>(kHistoryBytes / token, 1, std::min(kMaxTokens, i.count)));
@@ -35,7 +37,7 @@ History make_history(Recorder& recorder, const CausalIntention& i, uint32_t toke
     if (factor > 0) history.factors = recorder.temporary({rows, k[2], static_cast<uint32_t>(factor / 4)});
     if (tokens == 1) return history;
     history.g = recorder.temporary({rows, k[2], k[3], k[3]});
-    history.s = recorder.temporary({rows, k[2], k[3], i.v.shape[3]});
+    if (!i.x) history.s = recorder.temporary({rows, k[2], k[3], i.v.shape[3]});
     return history;
 }
 
@@ -55,6 +57,7 @@ void accumulate(Recorder& recorder, const CausalIntention& i, uint32_t first, ui
     sum.initial = first == i.first ? i.initial_g : &i.g;
     sum.history = history_g;
     outer_sum(recorder, sum);
+    if (i.x) return;
     sum.y = &i.v;
     sum.z = i.s;
     sum.initial = first == i.first ? i.initial_s : &i.s;
@@ -67,10 +70,11 @@ void answer(Recorder& recorder, const CausalIntention& i, uint32_t first, uint32
 {
     QuerySolve solve;
     solve.g = g;
-    solve.s = &s;
+    solve.s = i.x ? nullptr : &s;
     solve.q = i.q;
     solve.ridge = i.ridge;
-    solve.y = &i.y;
+    solve.y = i.x ? nullptr : &i.y;
+    solve.x = i.x;
     solve.variance = i.variance;
     solve.report = i.report;
     solve.scratch = factors;
@@ -85,19 +89,11 @@ void answer(Recorder& recorder, const CausalIntention& i, uint32_t first, uint32
     query_solve(recorder, solve);
 }
 
-} // namespace
-
-QuerySolver query_solver(const IntentionSettings& settings)
-{
-    if (settings.solver == IntentionSolver::cg) return QuerySolver::gradients;
-    if (settings.solver != IntentionSolver::cg_compat) return QuerySolver::cholesky;
-    return settings.starts_from_zero ? QuerySolver::compatible_from_zero : QuerySolver::compatible;
-}
-
-void causal_intention(Recorder& recorder, const CausalIntention& i)
+/// Some tokens at a time: their sums, each kept, then all their solves side by side.
+void by_queries(Recorder& recorder, const CausalIntention& i)
 {
     const Shape& k = i.k.shape;
-    const uint32_t columns = i.v.shape[3];
+    const uint32_t columns = i.x ? 0 : i.v.shape[3];
     const uint32_t most = tokens_at_once(recorder, i);
     const History history = make_history(recorder, i, most);
     const Tensor* factors = history.factors.shape.rank() > 0 ? &history.factors : nullptr;
@@ -111,11 +107,98 @@ void causal_intention(Recorder& recorder, const CausalIntention& i)
             continue;
         }
         const Tensor kept_g{Arena::activations, history.g.offset, {k[0], count, k[2], k[3], k[3]}};
-        const Tensor kept_s{Arena::activations, history.s.offset, {k[0], count, k[2], k[3], columns}};
+        const Tensor kept_s{Arena::activations, history.s.offset, {k[0], count, k[2], k[3], columns}}; // empty with x
         accumulate(recorder, i, first, count, &kept_g, &kept_s);
         answer(recorder, i, first, count, kept_g.as({k[0] * count, k[2], k[3], k[3]}),
                kept_s.as({k[0] * count, k[2], k[3], columns}), factors);
     }
+}
+
+/// The sums alone, for the solvers that do not look at them.
+void accumulate_all(Recorder& recorder, const CausalIntention& i)
+{
+    for (uint32_t done = 0; done < i.count; done += kMaxTokens) {
+        CausalIntention rest = i;
+        if (done > 0) {
+            rest.initial_g = &i.g;
+            rest.initial_s = &i.s;
+        }
+        rest.first = i.first + done;
+        accumulate(recorder, rest, rest.first, std::min(kMaxTokens, i.count - done), nullptr, nullptr);
+    }
+}
+
+void by_square_root(Recorder& recorder, const CausalIntention& i)
+{
+    SquareRoot root;
+    root.k = i.k;
+    root.v = i.v;
+    root.q = i.q;
+    root.y = i.y;
+    root.variance = i.variance;
+    root.report = i.report;
+    root.decay = i.decay;
+    root.beta = i.beta;
+    root.ridge = i.ridge;
+    root.factor = i.kept.factor;
+    if (i.is_afresh) {
+        root.initial_g = i.initial_g;
+        root.initial_s = i.initial_s;
+        root.start = i.initial_g ? RootStart::from_sums : RootStart::zeros;
+    }
+    root.forget = i.settings.forget;
+    root.alpha = i.settings.alpha;
+    root.is_relative = i.settings.is_relative;
+    root.is_causal = true;
+    root.map = i.map;
+    root.first = i.first;
+    root.count = i.count;
+    square_root(recorder, root);
+}
+
+void by_rls(Recorder& recorder, const CausalIntention& i)
+{
+    Rls rls;
+    rls.k = i.k;
+    rls.v = i.v;
+    rls.q = &i.q;
+    rls.y = &i.y;
+    rls.variance = i.variance;
+    rls.report = i.report;
+    rls.beta = i.beta;
+    rls.ridge = i.ridge;
+    rls.inverse = i.kept.inverse;
+    rls.weights = i.kept.weights;
+    rls.record = i.kept.record;
+    rls.start = i.is_afresh ? RlsStart::afresh : RlsStart::where_empty;
+    if (i.is_afresh) {
+        rls.initial_g = i.initial_g;
+        rls.initial_s = i.initial_s;
+    }
+    rls.alpha = i.settings.alpha;
+    rls.map = i.map;
+    rls.first = i.first;
+    rls.count = i.count;
+    recursive_least_squares(recorder, rls);
+}
+
+} // namespace
+
+QuerySolver query_solver(const IntentionSettings& settings)
+{
+    if (settings.solver == IntentionSolver::cg) return QuerySolver::gradients;
+    if (settings.solver != IntentionSolver::cg_compat) return QuerySolver::cholesky;
+    return settings.starts_from_zero ? QuerySolver::compatible_from_zero : QuerySolver::compatible;
+}
+
+void causal_intention(Recorder& recorder, const CausalIntention& i)
+{
+    if (i.settings.solver == IntentionSolver::qr) by_square_root(recorder, i);
+    if (i.settings.solver == IntentionSolver::rls) by_rls(recorder, i);
+    if (i.settings.solver >= IntentionSolver::qr)
+        accumulate_all(recorder, i);
+    else
+        by_queries(recorder, i);
 }
 
 } // namespace gramian

@@ -20,11 +20,20 @@ struct IntentionSettings {
 /// Settings as `query_solve` takes them: for cholesky, cg and cg_compat.
 QuerySolver query_solver(const IntentionSettings& settings);
 
+/// What qr and rls carry beside the sums. All zeros is a stream that has seen nothing.
+struct SolverState {
+    Tensor factor;  // qr [streams, H, D, D + E]
+    Tensor inverse; // rls [streams, H, D, D]
+    Tensor weights; // rls [streams, H, D, E]
+    Tensor record;  // rls [streams, H, 4]
+};
+
 struct CausalIntention {
     Tensor k;                          // [slots, T, H, D]
     Tensor v;                          // [slots, T, H, E]
     Tensor q;                          // [slots, T, H, D]
     Tensor y;                          // [slots, T, H, E]
+    const Tensor* x = nullptr;         // activations [slots, T, H, D]: A^-1 q; then v, y and s are left out
     const Tensor* variance = nullptr;  // [slots, T, H], in the arena of y
     const Tensor* report = nullptr;    // [slots, T, H, 8]
     const Tensor* decay = nullptr;     // activations [slots, T, H]: log decay
@@ -34,6 +43,8 @@ struct CausalIntention {
     Tensor s;                          // [streams, H, D, E]
     const Tensor* initial_g = nullptr; // like g, may be g; null: zeros
     const Tensor* initial_s = nullptr; // like s
+    SolverState kept;                  // in the arena of g, for qr and rls
+    bool is_afresh = false;            // what is kept starts from initial_g and initial_s, whatever it holds
     IntentionSettings settings;
     SlotMap map;
     uint32_t first = 0; // tokens first .. first + count - 1 of the T

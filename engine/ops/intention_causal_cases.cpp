@@ -36,6 +36,12 @@ constexpr CausalRow kRows[] = {
     {"mesa_cg_n30_h2_d8_e8", R"({"solver":"cg"})", 2, 30, 2, 8, 8, kMesa},
     {"mesa_cg_n11_d64_e64", R"({"solver":"cg","iterations":200})", 1, 11, 1, 64, 64, kMesa, false},
     {"cg_n12_d65_e2", R"({"solver":"cg","alpha":1,"iterations":100})", 1, 12, 1, 65, 2},
+    {"qr_n13_h3_d5_e7", R"({"solver":"qr","alpha":0.3})", 2, 13, 3, 5, 7},
+    {"qr_mesa_n20_h2_d8_e8", R"({"solver":"qr"})", 2, 20, 2, 8, 8, kMesa},
+    {"qr_n9_d65_e65", R"({"solver":"qr","alpha_relative":0.01})", 1, 9, 2, 65, 65, kPlain, false},
+    {"rls_n13_h3_d5_e7", R"({"solver":"rls","alpha":0.3})", 2, 13, 3, 5, 7, kBeta},
+    {"rls_n9_h2_d65_e65", R"({"solver":"rls","alpha":1})", 1, 9, 2, 65, 65, kRidge | kState, false},
+    {"rls_n5_d128_e3", R"({"solver":"rls","alpha":1})", 1, 5, 1, 128, 3, kState, false},
     {"forget_n90_d8_e3", R"({"forget":0.95,"alpha":0.1})", 1, 90, 1, 8, 3},
     {"state_n5_h2_d8_e3", R"({"alpha":0.1})", 2, 5, 2, 8, 3, kState},
     {"n4100_d1_e1", R"({"alpha":1})", 1, 4100, 1, 1, 1, kPlain, false}, // more tokens than one pass takes

@@ -5,6 +5,7 @@
 #include "spirv/append.h"
 #include "spirv/copy.h"
 #include "spirv/feature_map.h"
+#include "spirv/kernel_intention.h"
 #include "spirv/linear.h"
 #include "spirv/linear_attention.h"
 #include "spirv/log_attention.h"
@@ -19,8 +20,10 @@
 #include "spirv/query_solve_shared.h"
 #include "spirv/ridge_solve_global.h"
 #include "spirv/ridge_solve_shared.h"
+#include "spirv/rls.h"
 #include "spirv/short_conv.h"
 #include "spirv/softmax_attention.h"
+#include "spirv/square_root.h"
 #include "spirv/state_read.h"
 
 #include <fmt/format.h>
@@ -32,6 +35,7 @@ namespace kernels {
 const Shader append{"append", append_spirv};
 const Shader copy{"copy", copy_spirv};
 const Shader feature_map{"feature_map", feature_map_spirv};
+const Shader kernel_intention{"kernel_intention", kernel_intention_spirv};
 const Shader linear{"linear", linear_spirv};
 const Shader linear_attention{"linear_attention", linear_attention_spirv};
 const Shader log_attention{"log_attention", log_attention_spirv};
@@ -47,7 +51,9 @@ const Shader query_solve_shared{"query_solve_shared", query_solve_shared_spirv};
 const Shader ridge_solve_global{"ridge_solve_global", ridge_solve_global_spirv};
 const Shader ridge_solve_shared{"ridge_solve_shared", ridge_solve_shared_spirv};
 const Shader short_conv{"short_conv", short_conv_spirv};
+const Shader rls{"rls", rls_spirv};
 const Shader softmax_attention{"softmax_attention", softmax_attention_spirv};
+const Shader square_root{"square_root", square_root_spirv};
 const Shader state_read{"state_read", state_read_spirv};
 
 } // namespace kernels
@@ -61,6 +67,7 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
         {&kernels::append, true, any},
         {&kernels::copy, true, any},
         {&kernels::feature_map, true, any},
+        {&kernels::kernel_intention, true, any},
         {&kernels::linear, true, any},
         {&kernels::linear_attention, true, any},
         {&kernels::log_attention, true, any},
@@ -80,7 +87,9 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
          fmt::format("P up to {} at K = 1: the factor fits the {} bytes of shared memory", most,
                      caps.max_shared_bytes)},
         {&kernels::short_conv, true, any},
+        {&kernels::rls, true, any},
         {&kernels::softmax_attention, true, any},
+        {&kernels::square_root, true, any},
         {&kernels::state_read, true, any},
     };
 }

@@ -14,6 +14,7 @@ namespace kernels {
 extern const Shader append;
 extern const Shader copy;
 extern const Shader feature_map;
+extern const Shader kernel_intention;
 extern const Shader linear;
 extern const Shader linear_attention;
 extern const Shader log_attention;
@@ -28,8 +29,10 @@ extern const Shader query_solve_gradient;
 extern const Shader query_solve_shared;
 extern const Shader ridge_solve_global;
 extern const Shader ridge_solve_shared;
+extern const Shader rls;
 extern const Shader short_conv;
 extern const Shader softmax_attention;
+extern const Shader square_root;
 extern const Shader state_read;
 
 } // namespace kernels

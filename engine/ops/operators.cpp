@@ -11,6 +11,7 @@ Operator log_linear_attention_operator();
 Operator log_recurrence_operator();
 Operator ridge_solve_operator();
 Operator short_conv_operator();
+Operator sigma_intention_operator();
 Operator softmax_attention_operator();
 
 const std::vector<Operator>& operators()
@@ -24,6 +25,7 @@ const std::vector<Operator>& operators()
         all.push_back(log_recurrence_operator());
         all.push_back(ridge_solve_operator());
         all.push_back(short_conv_operator());
+        all.push_back(sigma_intention_operator());
         all.push_back(softmax_attention_operator());
         return all;
     }();

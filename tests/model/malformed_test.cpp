@@ -346,9 +346,9 @@ TEST_CASE("malformed model: heads that learn from a context")
             {"alpha_relative text", "'alpha_relative': expected a number", attribute("alpha_relative", "1e-4")},
             {"forget above 1", "'forget': expected a number from 0 to 1", attribute("forget", 1.5)},
             {"forget text", "'forget': expected a number from 0 to 1", attribute("forget", "half")},
-            {"another solver", "this version does \"cholesky\" only, not \"qr\"", attribute("solver", "qr"),
-             Status::unsupported},
-            {"causal", "this version does false only", attribute("causal", true), Status::unsupported},
+            {"a solver for queries", "over a context input the solver is cholesky or rls, not qr",
+             attribute("solver", "qr"), Status::unsupported},
+            {"causal", "causal: true has no meaning over a context input", attribute("causal", true)},
             {"an unknown attribute", "intention has no attribute \"capacity\"", attribute("capacity", 10)},
             {"a query from the context", "input 'q' depends on a context input",
              [](auto& f) {

@@ -276,6 +276,8 @@ const std::vector<CausalKind>& causal_kinds()
         {{{"causal", true}, {"alpha_relative", 0.01}, {"forget", 0.9}}, 100, true}, // the factor lies in a buffer
         {{{"causal", true}, {"alpha", 0.1}, {"solver", "cg"}}, 9, true},
         {{{"causal", true}, {"alpha", 0.3}, {"solver", "cg_compat"}, {"iterations", 5}}, 6, true},
+        {{{"causal", true}, {"alpha_relative", 0.01}, {"solver", "qr"}}, 7, true},
+        {{{"causal", true}, {"alpha", 0.1}, {"solver", "rls"}}, 70, false},
     };
     return kinds;
 }

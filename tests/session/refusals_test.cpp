@@ -216,13 +216,13 @@ TEST_CASE("refusals: as many streams as the message says fit do fit")
     CHECK_NOTHROW((void)make_session(model, fit));
 }
 
-TEST_CASE("refusals: a head without a context input is not done by this version")
+TEST_CASE("refusals: a least-squares head without a context input must be causal")
 {
     ModelFile file = encoded_model("intention", Json::object());
     file.json["inputs"].erase(1);
     file.json["nodes"][2]["in"]["v"] = "key";
     file.json["outputs"][0]["size"] = 8;
-    refused(Status::unsupported, "over a context input only", [&] {
+    refused(Status::invalid_model, "expected causal: true, or an input that depends on a context input", [&] {
         const Model model = file.parse(test_device());
         (void)make_session(model, 1);
     });
