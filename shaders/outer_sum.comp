@@ -86,6 +86,17 @@ void store_row(uint arena, uint base, uint row, uint column, vec4 z)
     if (column + 3 < p.columns) store(arena, at + 3, z.w);
 }
 
+// Row `row + i` of the sum with token t, which the history keeps.
+vec4 take_kept(uint history, uint t, uint i, uint row, uint column, vec4 z)
+{
+    uint lane = gl_LocalInvocationID.x;
+    float x = staged_x[t * (kTile / 4) + lane / 8][i];
+    vec4 y = staged_y[t * (kTile / 4) + lane % 8];
+    z = fma(vec4(x), y, z * (kHasDecay == 1 ? staged_decay[t] : 1.0));
+    store_row(kActivations, history + t * p.heads * p.width * p.columns, row + i, column, z);
+    return z;
+}
+
 void main()
 {
     uint lane = gl_LocalInvocationID.x;
@@ -116,31 +127,30 @@ void main()
         stage(slot, head, first, end, row, column);
         barrier();
         uint staged = min(kTokens, end - first);
-        uint kept = p.history + ((slot * p.count + first - p.first) * p.heads + head) * p.width * p.columns;
-        uint stride = p.heads * p.width * p.columns;
-        for (uint t = 0; t < staged; ++t) {
+        for (uint t = 0; kHasHistory == 0 && t < staged; ++t) {
             vec4 x = staged_x[t * (kTile / 4) + lane / 8];
             vec4 y = staged_y[t * (kTile / 4) + lane % 8];
             float decay = kHasDecay == 1 ? staged_decay[t] : 1.0;
             z0 = fma(vec4(x.x), y, z0 * decay);
             z1 = fma(vec4(x.y), y, z1 * decay);
-            if (kHasHistory == 1) store_row(kActivations, kept + t * stride, my_row, my_column, z0);
-            if (kHasHistory == 1) store_row(kActivations, kept + t * stride, my_row + 1, my_column, z1);
-            if (kHasDecay == 0 && kHasHistory == 0) {
+            if (kHasDecay == 0) {
                 z2 = fma(vec4(x.z), y, z2);
                 z3 = fma(vec4(x.w), y, z3);
             }
         }
         // With decay in two passes: the Raspberry Pi 5 (V3D 7.1, Mesa 26.1) spills where all four rows are at work.
-        for (uint t = 0; kHasDecay + kHasHistory > 0 && t < staged; ++t) {
+        for (uint t = 0; kHasHistory == 0 && kHasDecay == 1 && t < staged; ++t) {
             vec4 x = staged_x[t * (kTile / 4) + lane / 8];
             vec4 y = staged_y[t * (kTile / 4) + lane % 8];
-            float decay = kHasDecay == 1 ? staged_decay[t] : 1.0;
-            z2 = fma(vec4(x.z), y, z2 * decay);
-            z3 = fma(vec4(x.w), y, z3 * decay);
-            if (kHasHistory == 1) store_row(kActivations, kept + t * stride, my_row + 2, my_column, z2);
-            if (kHasHistory == 1) store_row(kActivations, kept + t * stride, my_row + 3, my_column, z3);
+            z2 = fma(vec4(x.z), y, z2 * staged_decay[t]);
+            z3 = fma(vec4(x.w), y, z3 * staged_decay[t]);
         }
+        // Where each sum is kept, a row at a time, for the same reason.
+        uint kept = p.history + ((slot * p.count + first - p.first) * p.heads + head) * p.width * p.columns;
+        for (uint t = 0; kHasHistory == 1 && t < staged; ++t) z0 = take_kept(kept, t, 0, my_row, my_column, z0);
+        for (uint t = 0; kHasHistory == 1 && t < staged; ++t) z1 = take_kept(kept, t, 1, my_row, my_column, z1);
+        for (uint t = 0; kHasHistory == 1 && t < staged; ++t) z2 = take_kept(kept, t, 2, my_row, my_column, z2);
+        for (uint t = 0; kHasHistory == 1 && t < staged; ++t) z3 = take_kept(kept, t, 3, my_row, my_column, z3);
     }
     if (stream != kNone && (end > p.first || kHasInitial == 0 || p.initial != p.z)) {
         store_row(kZArena, p.z + at, my_row, my_column, z0);

@@ -31,7 +31,7 @@ uint g_base;
 uint q_base;
 uint ridge_base;
 float alpha;
-float mean; // trace(G) / D
+shared float mean; // trace(G) / D; a register more, and the Raspberry Pi 5 (V3D 7.1, Mesa 26.1) spills
 float min_pivot;
 uint retries;
 
@@ -114,8 +114,8 @@ void take_query(uint problem, uint at, uint head)
     float diagonals = 0.0;
     for (uint i = lane; i < p.width; i += 64) diagonals += gram(i, i);
     float trace = reduce_sum(diagonals);
-    mean = trace / float(p.width);
-    alpha = kIsRelative == 1 ? p.alpha * mean : p.alpha;
+    if (lane == 0) mean = trace / float(p.width);
+    alpha = kIsRelative == 1 ? p.alpha * (trace / float(p.width)) : p.alpha;
     min_pivot = 0.0;
     retries = 0;
     bool has_data = !(abs(trace) < kLeastTrace);

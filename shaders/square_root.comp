@@ -19,7 +19,7 @@ layout(constant_id = 7) const uint kWidth = 1;
 layout(constant_id = 8) const uint kSpan = 2; // D + E
 layout(constant_id = 9) const uint kIsRelative = 0; // alpha is a multiple of trace(G) / D
 layout(constant_id = 10) const uint kStart = 0;  // 0: R is there, 1: zeros, 2: from G and S, in the arena of R
-layout(constant_id = 11) const uint kPhase = 0;  // 0: tokens only, 1: a query after each token, 2: settle, 3: queries
+layout(constant_id = 11) const uint kPhase = 0;  // 0: tokens, 1: settle, 2: queries
 layout(push_constant) uniform Push { SquareRootParameters p; };
 
 // The numbers are those of gramian::SolveStatus.
@@ -291,21 +291,14 @@ void run(uint slot, uint stream)
     settled_base = p.settled + (slot * p.heads + head) * (p.width * kSpan + 8);
     uint given = p.counts == kNone ? p.tokens : io_words[p.counts + slot];
     uint end = min(given, p.first + p.count);
-    if (kPhase < 2 && kStart > 0) start(at);
-    load_diagonal(kPhase == 3);
-    for (uint t = p.first; t < end && kPhase < 2; ++t) {
-        uint token_head = (slot * p.tokens + t) * p.heads + head;
-        take_token(token_head);
-        if (kPhase == 1) {
-            settle();
-            answer(token_head);
-        }
-    }
-    if (kPhase == 2) {
+    if (kPhase == 0 && kStart > 0) start(at);
+    load_diagonal(kPhase == 2);
+    for (uint t = p.first; t < end && kPhase == 0; ++t) take_token((slot * p.tokens + t) * p.heads + head);
+    if (kPhase == 1) {
         settle();
         keep_report();
     }
-    if (kPhase == 3) {
+    if (kPhase == 2) {
         recall_report();
         answer((slot * p.tokens + p.first + gl_WorkGroupID.z) * p.heads + head);
     }

@@ -16,6 +16,7 @@ std::vector<Case> catalogue()
     add_intention_cases(cases);
     add_causal_intention_cases(cases);
     add_short_conv_cases(cases);
+    add_sigma_intention_cases(cases);
     add_softmax_attention_cases(cases);
     return cases;
 }

@@ -12,7 +12,7 @@ namespace {
 constexpr uint64_t kMaxTrips = 60'000;
 constexpr uint32_t kMaxFactorWidth = 256; // 28,000 trips with all retries
 constexpr uint32_t kMaxGradientWidth = 512;
-constexpr uint32_t kReductionBytes = (64 + 4) * 4;
+constexpr uint32_t kReductionBytes = (64 + 4 + 4) * 4; // sums over lanes, bounds of pivots, the mean
 
 /// Vectors of the factor and the query: see shaders/common/cholesky.glsl.
 uint32_t factor_vectors(uint32_t width)

@@ -10,7 +10,7 @@ namespace {
 constexpr uint64_t kMaxTrips = 60'000; // drivers exist that stop silently after 65,535
 constexpr uint32_t kMaxSpan = 1'024;   // D + E: a row in shared memory
 constexpr uint32_t kReportWords = 8;   // behind a settled factor
-enum Phase : uint32_t { kTokens, kTokensAndQueries, kSettle, kQueries };
+enum Phase : uint32_t { kTokens, kSettle, kQueries };
 
 /// One head as the host function walks through it.
 class HostHead {
@@ -25,14 +25,8 @@ public:
     void run(uint32_t end, uint32_t query)
     {
         const uint32_t phase = c_[11];
-        if (phase < kSettle) start();
-        for (uint32_t t = p_.first; t < std::min(p_.first + p_.count, end) && phase < kSettle; ++t) {
-            take(token(t));
-            if (phase == kTokensAndQueries) {
-                auto settled = settle();
-                answer(settled, token(t));
-            }
-        }
+        if (phase == kTokens) start();
+        for (uint32_t t = p_.first; t < std::min(p_.first + p_.count, end) && phase == kTokens; ++t) take(token(t));
         if (phase == kSettle) keep(settle());
         if (phase == kQueries) {
             auto settled = recall();
@@ -166,12 +160,11 @@ Trips trips_of(const SquareRoot& r)
     trips.token = width * (owned + 1) + 2 * owned;
     trips.settle = width * (width + 1) / 2 * (owned + 1) + width * (owned + 1) * 2 + 2 * keys * width + 16;
     trips.answer = width * (owned + 1) + keys * width + 2 * owned + 16;
-    const uint64_t least = trips.token + trips.settle + trips.answer;
-    if (span > kMaxSpan || std::max(trips.start, least) > kMaxTrips) {
+    if (span > kMaxSpan || std::max({trips.start, trips.token + 8 * width, trips.settle}) > kMaxTrips) {
         raise(Status::unsupported, "intention: key width {} and value width {} are too much for the solver qr", width,
               span - width);
     }
-    trips.retries = static_cast<uint32_t>(std::min<uint64_t>(6, (kMaxTrips - least) / trips.settle));
+    trips.retries = static_cast<uint32_t>(std::min<uint64_t>(6, kMaxTrips / trips.settle - 1));
     return trips;
 }
 
@@ -186,22 +179,16 @@ public:
     void run()
     {
         if (r_.start == RootStart::from_sums) launch(kTokens, r_.start, 0, 0);
-        RootStart start = r_.start == RootStart::zeros ? r_.start : RootStart::goes_on;
-        const uint64_t token =
-            r_.is_causal ? trips_.token + trips_.settle * (1 + trips_.retries) + trips_.answer : trips_.token;
-        const uint32_t first = r_.is_causal ? r_.first : 0;
-        const uint32_t count = r_.is_causal ? r_.count : r_.k.shape[1];
-        const auto most = static_cast<uint32_t>(std::max<uint64_t>(1, (kMaxTrips - r_.k.shape[3] * 8) / token));
-        for (uint32_t done = 0; done < count; done += most) {
-            launch(r_.is_causal ? kTokensAndQueries : kTokens, start, first + done, std::min(most, count - done));
-            start = RootStart::goes_on;
+        start_ = r_.start == RootStart::zeros ? r_.start : RootStart::goes_on;
+        if (!r_.is_causal) {
+            take(0, r_.k.shape[1]);
+            launch(kSettle, RootStart::goes_on, 0, 0);
+            answer(0, r_.q.shape[1]);
         }
-        if (r_.is_causal) return;
-        launch(kSettle, RootStart::goes_on, 0, 0);
-        const uint32_t queries = r_.q.shape[1];
-        const uint32_t groups = recorder_.caps.max_groups;
-        for (uint32_t done = 0; done < queries; done += groups) {
-            launch(kQueries, RootStart::goes_on, done, std::min(groups, queries - done));
+        for (uint32_t t = r_.first; t < r_.first + r_.count && r_.is_causal; ++t) {
+            take(t, 1);
+            launch(kSettle, RootStart::goes_on, 0, 0);
+            answer(t, 1);
         }
     }
 
@@ -236,6 +223,23 @@ private:
                 static_cast<float>(r_.alpha)};
     }
 
+    void take(uint32_t first, uint32_t count)
+    {
+        const auto most = static_cast<uint32_t>((kMaxTrips - r_.k.shape[3] * 8) / trips_.token);
+        for (uint32_t done = 0; done < count; done += most) {
+            launch(kTokens, start_, first + done, std::min(most, count - done));
+            start_ = RootStart::goes_on;
+        }
+    }
+
+    void answer(uint32_t first, uint32_t count)
+    {
+        const uint32_t groups = recorder_.caps.max_groups;
+        for (uint32_t done = 0; done < count; done += groups) {
+            launch(kQueries, RootStart::goes_on, first + done, std::min(groups, count - done));
+        }
+    }
+
     void launch(Phase phase, RootStart start, uint32_t first, uint32_t count)
     {
         const auto arena = [](const Tensor* tensor) { return tensor ? arena_constant(*tensor) : 0U; };
@@ -251,9 +255,9 @@ private:
         for (const Tensor* tensor : {r_.beta, r_.decay, r_.ridge, r_.initial_g, r_.initial_s}) {
             if (tensor) launch.reads.push_back(tensor->slice());
         }
-        if (phase < kSettle) launch.writes.push_back(r_.factor.slice());
-        if (phase == kTokensAndQueries || phase == kSettle) launch.writes.push_back(settled_.slice());
-        if (phase == kTokensAndQueries || phase == kQueries) {
+        if (phase == kTokens) launch.writes.push_back(r_.factor.slice());
+        if (phase == kSettle) launch.writes.push_back(settled_.slice());
+        if (phase == kQueries) {
             launch.writes.push_back(r_.y.slice());
             if (r_.variance) launch.writes.push_back(r_.variance->slice());
             if (r_.report) launch.writes.push_back(r_.report->slice());
@@ -266,6 +270,7 @@ private:
     const SquareRoot& r_;
     Trips trips_;
     Tensor settled_;
+    RootStart start_ = RootStart::goes_on;
 };
 
 } // namespace
