@@ -85,6 +85,7 @@ void add_ridge_solve_cases(std::vector<Case>& cases);
 void add_ridge_solve_hazards(std::vector<Case>& cases);
 void add_causal_intention_cases(std::vector<Case>& cases);
 void add_intention_cases(std::vector<Case>& cases);
+void add_intention_hazards(std::vector<Case>& cases);
 void add_short_conv_cases(std::vector<Case>& cases);
 void add_sigma_intention_cases(std::vector<Case>& cases);
 void add_softmax_attention_cases(std::vector<Case>& cases);

@@ -15,6 +15,7 @@ std::vector<Case> catalogue()
     add_ridge_solve_hazards(cases);
     add_intention_cases(cases);
     add_causal_intention_cases(cases);
+    add_intention_hazards(cases);
     add_short_conv_cases(cases);
     add_sigma_intention_cases(cases);
     add_softmax_attention_cases(cases);

@@ -114,20 +114,6 @@ void by_queries(Recorder& recorder, const CausalIntention& i)
     }
 }
 
-/// The sums alone, for the solvers that do not look at them.
-void accumulate_all(Recorder& recorder, const CausalIntention& i)
-{
-    for (uint32_t done = 0; done < i.count; done += kMaxTokens) {
-        CausalIntention rest = i;
-        if (done > 0) {
-            rest.initial_g = &i.g;
-            rest.initial_s = &i.s;
-        }
-        rest.first = i.first + done;
-        accumulate(recorder, rest, rest.first, std::min(kMaxTokens, i.count - done), nullptr, nullptr);
-    }
-}
-
 void by_square_root(Recorder& recorder, const CausalIntention& i)
 {
     SquareRoot root;
@@ -196,7 +182,7 @@ void causal_intention(Recorder& recorder, const CausalIntention& i)
     if (i.settings.solver == IntentionSolver::qr) by_square_root(recorder, i);
     if (i.settings.solver == IntentionSolver::rls) by_rls(recorder, i);
     if (i.settings.solver >= IntentionSolver::qr)
-        accumulate_all(recorder, i);
+        accumulate(recorder, i, i.first, i.count, nullptr, nullptr);
     else
         by_queries(recorder, i);
 }

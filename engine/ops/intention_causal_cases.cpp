@@ -1,5 +1,5 @@
 // Cases of causal `intention`: every query against the least squares of what was shown up to its own token.
-#include "ops/cases.hpp"
+#include "ops/intention_causal_cases.hpp"
 #include "ops/intention_twin.hpp"
 #include "ops/query_solve_twin.hpp"
 
@@ -10,18 +10,6 @@ namespace {
 
 /// What a case has beside k, v and q.
 enum Extras : uint32_t { kPlain = 0, kBeta = 1, kDecay = 2, kRidge = 4, kState = 8, kMesa = 15 };
-
-struct CausalRow {
-    const char* name;
-    const char* attributes;
-    uint32_t batch;
-    uint32_t tokens;
-    uint32_t heads;
-    uint32_t width;
-    uint32_t columns;
-    uint32_t extras = kPlain;
-    bool is_quick = true;
-};
 
 constexpr CausalRow kRows[] = {
     {"n1_d1_e1", R"({"alpha":0.5})", 1, 1, 1, 1, 1},
@@ -80,12 +68,6 @@ std::vector<double> optional(const Problem& problem, const char* name, size_t co
     return problem.has(name) ? problem.doubles(name) : std::vector<double>(count, otherwise);
 }
 
-/// What the reference gives, and the worst condition number that it met.
-struct Reference {
-    std::vector<double> y, variance, g, s;
-    double condition = 1;
-};
-
 /// One batch and head: the context form over each prefix.
 class Head {
 public:
@@ -104,7 +86,7 @@ public:
         forget_ = static_cast<float>(attributes.value("forget", 1.0));
     }
 
-    void run(uint32_t b, uint32_t head, Reference& reference) const
+    void run(uint32_t b, uint32_t head, CausalReference& reference) const
     {
         const uint32_t d = row_.width;
         const uint32_t e = row_.columns;
@@ -121,11 +103,17 @@ public:
                 [&](uint32_t n) { return forget_ * std::exp(decay_[token(n)]); }, &ridge_[size_t{head} * d], alpha_,
                 is_relative_, g.data(), s.data(), &reference.y[token(t) * e]);
             std::vector<double> x(d);
-            twin::query_solve(g.data(), &ridge_[size_t{head} * d], q, x.data(), reference.variance[token(t)], d, alpha_,
-                              is_relative_, QuerySolver::cholesky, 0);
+            const auto query =
+                twin::query_solve(g.data(), &ridge_[size_t{head} * d], q, x.data(), reference.variance[token(t)], d,
+                                  alpha_, is_relative_, QuerySolver::cholesky, 0);
+            reference.retries[token(t)] = query.retries;
+            reference.status[token(t)] = static_cast<double>(query.status);
+            if (query.status == SolveStatus::no_data) std::fill_n(&reference.y[token(t) * e], e, 0.0);
             if (t + 1 < row_.tokens && t % 8 > 0) continue;
-            const double condition = condition_number(g.data(), &ridge_[size_t{head} * d], report.alpha, d);
-            reference.condition = std::max(reference.condition, condition);
+            if (query.status == SolveStatus::solved) {
+                const double condition = condition_number(g.data(), &ridge_[size_t{head} * d], report.alpha, d);
+                reference.condition = std::max(reference.condition, condition);
+            }
             std::copy(g.begin(), g.end(), &reference.g[at * d * d]);
             std::copy(s.begin(), s.end(), &reference.s[at * d * e]);
         }
@@ -141,17 +129,7 @@ private:
 
 void refer(Problem& problem, const CausalRow& row)
 {
-    const size_t tokens = size_t{row.batch} * row.tokens * row.heads;
-    const size_t heads = size_t{row.batch} * row.heads;
-    Reference reference;
-    reference.y.resize(tokens * row.columns);
-    reference.variance.resize(tokens);
-    reference.g.resize(heads * row.width * row.width);
-    reference.s.resize(heads * row.width * row.columns);
-    const Head head(problem, row);
-    for (uint32_t b = 0; b < row.batch; ++b) {
-        for (uint32_t h = 0; h < row.heads; ++h) head.run(b, h, reference);
-    }
+    const CausalReference reference = causal_reference(problem, row);
     // The first tokens are fewer than the unknowns: rounding meets the smallest eigenvalues undiluted. Where the last
     // ones are too, most of a query meets the ridge alone, and little of it makes the answer.
     const double spread = std::sqrt(std::max(1.0, static_cast<double>(row.width) / row.tokens));
@@ -162,11 +140,27 @@ void refer(Problem& problem, const CausalRow& row)
     problem.expect("variance", by_head, tolerance) = reference.variance;
     problem.expect("state_g", {row.batch, row.heads, row.width, row.width}, sums) = reference.g;
     problem.expect("state_s", {row.batch, row.heads, row.width, row.columns}, sums) = reference.s;
-    problem.expect("retries", by_head, kExact);
-    problem.expect("status", by_head, kExact);
+    problem.expect("retries", by_head, kExact) = reference.retries;
+    problem.expect("status", by_head, kExact) = reference.status;
 }
 
 } // namespace
+
+CausalReference causal_reference(const Problem& problem, const CausalRow& row)
+{
+    const size_t tokens = size_t{row.batch} * row.tokens * row.heads;
+    const size_t heads = size_t{row.batch} * row.heads;
+    CausalReference reference;
+    reference.y.resize(tokens * row.columns);
+    for (auto* by_token : {&reference.variance, &reference.retries, &reference.status}) by_token->resize(tokens);
+    reference.g.resize(heads * row.width * row.width);
+    reference.s.resize(heads * row.width * row.columns);
+    const Head head(problem, row);
+    for (uint32_t b = 0; b < row.batch; ++b) {
+        for (uint32_t h = 0; h < row.heads; ++h) head.run(b, h, reference);
+    }
+    return reference;
+}
 
 void add_causal_intention_cases(std::vector<Case>& cases)
 {

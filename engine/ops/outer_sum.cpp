@@ -74,9 +74,8 @@ void check(const OuterSum& sum)
               sum.y ? sum.y->shape.text() : "ones", z.text());
     }
     const uint32_t count = std::min(sum.count, x[1] - sum.first);
-    const uint32_t most = sum.history ? kMaxKeptTokens : kMaxTokens;
-    if (count > most) {
-        raise(Status::unsupported, "outer_sum: {} tokens, at most {} in one call", count, most);
+    if (sum.history && count > kMaxKeptTokens) {
+        raise(Status::unsupported, "outer_sum: a history of {} tokens, at most {} in one call", count, kMaxKeptTokens);
     }
     if (sum.history && sum.history->shape != Shape{x[0], count, x[2], z[2], z[3]}) {
         raise(Status::invalid_argument, "outer_sum: history {} of {} tokens of z {}", sum.history->shape.text(), count,
@@ -84,11 +83,8 @@ void check(const OuterSum& sum)
     }
 }
 
-} // namespace
-
-void outer_sum(Recorder& recorder, const OuterSum& sum)
+void launch_part(Recorder& recorder, const OuterSum& sum)
 {
-    check(sum);
     const Shape& x = sum.x.shape;
     const uint32_t columns = sum.z.shape[3];
     const bool has_decay = sum.decay || sum.forget != 1.0F;
@@ -97,11 +93,10 @@ void outer_sum(Recorder& recorder, const OuterSum& sum)
                      {arena_constant(sum.x), arena_constant(sum.y ? *sum.y : sum.x), arena_constant(sum.z),
                       sum.beta ? 1U : 0U, has_decay ? 1U : 0U, sum.initial ? 1U : 0U,
                       static_cast<uint32_t>(sum.feature), sum.y ? 0U : 1U, sum.history ? 1U : 0U}};
-    launch.set_push(gpu::OuterSumParameters{sum.x.offset, sum.y ? sum.y->offset : 0, sum.beta ? sum.beta->offset : 0,
-                                            sum.decay ? sum.decay->offset : kNone,
-                                            sum.initial ? sum.initial->offset : 0, sum.z.offset, sum.map.streams,
-                                            sum.map.counts, sum.history ? sum.history->offset : kNone, x[1], sum.first,
-                                            std::min(sum.count, x[1] - sum.first), x[2], x[3], columns, sum.forget});
+    launch.set_push(gpu::OuterSumParameters{
+        sum.x.offset, sum.y ? sum.y->offset : 0, sum.beta ? sum.beta->offset : 0, sum.decay ? sum.decay->offset : kNone,
+        sum.initial ? sum.initial->offset : 0, sum.z.offset, sum.map.streams, sum.map.counts,
+        sum.history ? sum.history->offset : kNone, x[1], sum.first, sum.count, x[2], x[3], columns, sum.forget});
     launch.groups = {ceil_div(x[3], kTile) * ceil_div(columns, kTile), x[2], x[0]};
     launch.reads = {sum.x.slice()};
     for (const Tensor* tensor : {sum.y, sum.beta, sum.decay, sum.initial}) {
@@ -111,6 +106,21 @@ void outer_sum(Recorder& recorder, const OuterSum& sum)
     if (sum.history) launch.writes.push_back(sum.history->slice());
     launch.host = on_host;
     recorder.list.append(std::move(launch));
+}
+
+} // namespace
+
+void outer_sum(Recorder& recorder, const OuterSum& sum)
+{
+    check(sum);
+    const uint32_t count = std::min(sum.count, sum.x.shape[1] - sum.first);
+    OuterSum part = sum;
+    for (uint32_t done = 0; done < count; done += part.count) {
+        part.first = sum.first + done;
+        part.count = std::min(kMaxTokens, count - done);
+        launch_part(recorder, part);
+        part.initial = &sum.z; // the next launch goes on from where this one stopped
+    }
 }
 
 } // namespace gramian

@@ -22,7 +22,7 @@ struct OuterSum {
 };
 
 /// For every token in order: z = e^decay forget z + beta f(x) y^T.
-/// Throws invalid_argument when the shapes disagree, unsupported for more than 26,000 tokens in one call.
+/// Throws invalid_argument when the shapes disagree, unsupported for a history of more than 14,000 tokens.
 void outer_sum(Recorder& recorder, const OuterSum& sum);
 
 } // namespace gramian

@@ -1,5 +1,6 @@
 // Properties of least-squares attention (Garnelo & Czarnecki 2023) that single cases cannot say.
 #include "arrays.hpp"
+#include "refused.hpp"
 #include "test_device.hpp"
 
 #include <algorithm>
@@ -322,4 +323,133 @@ TEST_CASE("intention: the causal form answers the last query as the context form
         }
         CHECK(relative_error(last, once) < 1e-4); // two orders of the same sums, times a condition number below 1e3
     }
+}
+
+TEST_CASE("intention: every solver gives the same answers")
+{
+    const std::vector<NamedArray> inputs = causal_inputs(30, 6, 1200, false);
+    const auto answers = [&](const Json& attributes) {
+        return output_of(run_operator(test_device(), "intention", attributes, inputs), "y");
+    };
+    for (const bool is_causal : {false, true}) {
+        CAPTURE(is_causal);
+        const Json plain{{"alpha", 0.1}, {"causal", is_causal}};
+        const std::vector<float> expected = answers(plain);
+        for (const char* solver : {"cg", "qr", "rls"}) {
+            CAPTURE(solver);
+            Json attributes = plain;
+            attributes["solver"] = solver;
+            CHECK(relative_error(answers(attributes), expected) < 1e-4); // condition numbers below 1e3
+        }
+    }
+}
+
+TEST_CASE("intention: the variance falls with every pair that is shown, and is that of the ridge before")
+{
+    NamedArray q = random_array("q", {1, 1, 1, 4}, 1300);
+    std::vector<NamedArray> inputs{
+        random_array("k", {1, 20, 1, 4}, 1301), random_array("v", {1, 20, 1, 1}, 1302), {"q", {1, 20, 1, 4}, {}}};
+    for (uint32_t t = 0; t < 20; ++t) inputs[2].values.insert(inputs[2].values.end(), q.values.begin(), q.values.end());
+    std::fill_n(inputs[0].values.begin(), 4, 0.0F); // the first token shows nothing
+    double prior = 0;
+    for (const float value : q.values) prior += static_cast<double>(value) * value / 0.5;
+    for (const char* solver : {"cholesky", "cg", "qr", "rls"}) {
+        CAPTURE(solver);
+        const Json attributes{{"alpha", 0.5}, {"causal", true}, {"solver", solver}};
+        const std::vector<float> variance =
+            output_of(run_operator(test_device(), "intention", attributes, inputs), "variance");
+        CHECK(variance[0] == doctest::Approx(prior).epsilon(1e-5));
+        for (uint32_t t = 1; t < 20; ++t) CHECK(variance[t] < variance[t - 1] * 1.00001F);
+        CHECK(variance[19] < 0.5F * variance[0]);
+    }
+}
+
+TEST_CASE("intention: what a solver cannot do is refused, with what it expects")
+{
+    const auto run = [](const Json& attributes, const std::vector<NamedArray>& inputs) {
+        (void)run_operator(test_device(), "intention", attributes, inputs);
+    };
+    const std::vector<NamedArray> plain = causal_inputs(4, 3, 1400, false);
+    const std::vector<NamedArray> decaying = causal_inputs(4, 3, 1400, true);
+    const Status status = Status::unsupported; // of attributes, in a call of its own
+    refused(status, "expected 'alpha' and no 'forget'", [&] { run({{"solver", "rls"}}, plain); });
+    refused(status, "expected 'alpha' and no 'forget'", [&] {
+        run({{"solver", "rls"}, {"alpha", 1}, {"forget", 0.9}}, plain);
+    });
+    refused(status, "forgets nothing, and a decay is given", [&] { run({{"solver", "rls"}, {"alpha", 1}}, decaying); });
+    refused(status, "'chunks' needs causal: true", [&] { run({{"chunks", {2, 2}}}, plain); });
+    refused(status, "the pieces sum to 3, expected T = 4", [&] { run({{"chunks", {2, 1}}, {"causal", true}}, plain); });
+    refused(status, "both 'alpha' and 'alpha_relative'", [&] { run({{"alpha", 1}, {"alpha_relative", 1}}, plain); });
+    refused(Status::unsupported, "iterations at key width 3, at most", [&] {
+        run({{"solver", "cg"}, {"alpha", 1}, {"iterations", 100'000}}, plain);
+    });
+    std::vector<NamedArray> fewer = plain;
+    fewer[2] = random_array("q", {2, 3, 2, 3}, 1);
+    refused(Status::invalid_argument, "causal with 3 queries and 4 keys", [&] { run({{"causal", true}}, fewer); });
+}
+
+namespace {
+
+std::vector<float> softmax_attention(const std::vector<NamedArray>& inputs, double scale, bool is_causal)
+{
+    return output_of(
+        run_operator(test_device(), "softmax_attention", {{"scale", scale}, {"causal", is_causal}}, inputs), "o");
+}
+
+} // namespace
+
+TEST_CASE("sigma_intention: the score form is softmax attention where K^T K + alpha I is a multiple of I")
+{
+    std::vector<NamedArray> inputs{{"k", {1, 8, 1, 8}, std::vector<float>(64)},
+                                   random_array("v", {1, 8, 1, 3}, 1500),
+                                   random_array("q", {1, 8, 1, 8}, 1501)};
+    for (uint32_t i = 0; i < 8; ++i) inputs[0].values[i * 8 + (i + 3) % 8] = i % 2 == 0 ? 2.0F : -2.0F; // K^T K = 4 I
+    const Json attributes{{"alpha", 0.5}, {"score_scale", 3.0}};
+    const std::vector<float> found = output_of(run_operator(test_device(), "sigma_intention", attributes, inputs), "y");
+    CHECK(relative_error(found, softmax_attention(inputs, 3.0 / 4.5, false)) < 5e-6);
+}
+
+TEST_CASE("sigma_intention: alpha times the kernel form tends to softmax attention")
+{
+    const std::vector<NamedArray> inputs{random_array("k", {2, 12, 2, 4}, 1600), random_array("v", {2, 12, 2, 3}, 1601),
+                                         random_array("q", {2, 12, 2, 4}, 1602)};
+    for (const bool is_causal : {false, true}) {
+        for (const double alpha : {1e3, 1e5}) {
+            CAPTURE(is_causal);
+            CAPTURE(alpha);
+            const Json attributes{{"form", "kernel"}, {"alpha", alpha}, {"causal", is_causal}, {"score_scale", 0.7}};
+            std::vector<float> found =
+                output_of(run_operator(test_device(), "sigma_intention", attributes, inputs), "y");
+            for (float& value : found) value = static_cast<float>(value * alpha);
+            // (M + alpha I)^-1 is (1 - M / alpha) / alpha but for its square, and |M V| is at most |V|.
+            CHECK(relative_error(found, softmax_attention(inputs, 0.7, is_causal)) < 3 / alpha + 5e-6);
+        }
+    }
+}
+
+TEST_CASE("sigma_intention: a causal query does not see the future")
+{
+    std::vector<NamedArray> inputs{random_array("k", {1, 9, 1, 4}, 1700), random_array("v", {1, 9, 1, 3}, 1701),
+                                   random_array("q", {1, 9, 1, 4}, 1702)};
+    for (const char* form : {"score", "kernel"}) {
+        CAPTURE(form);
+        const Json attributes{{"form", form}, {"alpha", 0.3}, {"causal", true}};
+        const std::vector<float> before =
+            output_of(run_operator(test_device(), "sigma_intention", attributes, inputs), "y");
+        std::vector<NamedArray> changed = inputs;
+        for (uint32_t i = 0; i < 4; ++i) changed[0].values[6 * 4 + i] += 1;
+        const std::vector<float> after =
+            output_of(run_operator(test_device(), "sigma_intention", attributes, changed), "y");
+        CHECK(same_bits({before.begin(), before.begin() + 18}, {after.begin(), after.begin() + 18}));
+        CHECK_FALSE(same_bits({before.begin() + 18, before.end()}, {after.begin() + 18, after.end()}));
+    }
+}
+
+TEST_CASE("sigma_intention: more keys than the kernel form solves for are refused, with the number")
+{
+    refused(Status::unsupported, "257 keys, at most 256", [&] {
+        (void)run_operator(test_device(), "sigma_intention", {{"form", "kernel"}},
+                           {random_array("k", {1, 257, 1, 1}, 1), random_array("v", {1, 257, 1, 1}, 2),
+                            random_array("q", {1, 1, 1, 1}, 3)});
+    });
 }

@@ -1,0 +1,151 @@
+// Least squares inside a session: heads that carry their sums from token to token, and heads that learn while acting.
+#include "session_run.hpp"
+
+using namespace gramian;
+
+namespace {
+
+constexpr uint32_t kSize = 6;
+constexpr uint32_t kStreams = 3;
+constexpr uint32_t kTokens = 9;
+
+/// key, value and query [6] each -> causal intention in two heads -> action.
+Model causal_model(const Json& attributes)
+{
+    ModelFile file;
+    file.json = Json::parse(R"({"version":1,"name":"causal",
+        "inputs":[{"name":"key","size":6},{"name":"value","size":6},{"name":"query","size":6}],
+        "outputs":[{"name":"action","size":6}],
+        "nodes":[{"op":"intention","in":{"k":"key","v":"value","q":"query"},"out":["action"]}]})");
+    file.json["nodes"][0]["attributes"] = attributes;
+    file.json["nodes"][0]["attributes"]["heads"] = 2;
+    file.json["nodes"][0]["attributes"]["causal"] = true;
+    return file.parse(test_device());
+}
+
+const std::vector<Json>& solvers()
+{
+    static const std::vector<Json> all{{{"alpha", 0.1}, {"forget", 0.95}},
+                                       {{"alpha_relative", 0.01}, {"solver", "cg"}},
+                                       {{"alpha", 0.2}, {"solver", "cg_compat"}, {"iterations", 6}},
+                                       {{"alpha", 0.1}, {"solver", "qr"}, {"forget", 0.9}},
+                                       {{"alpha", 0.1}, {"solver", "rls"}}};
+    return all;
+}
+
+/// Token t of all streams, from [streams, tokens, 6].
+std::vector<float> token_of(const std::vector<float>& all, uint32_t t)
+{
+    std::vector<float> token;
+    for (uint32_t stream = 0; stream < kStreams; ++stream) {
+        const auto from = all.begin() + (stream * kTokens + t) * kSize;
+        token.insert(token.end(), from, from + kSize);
+    }
+    return token;
+}
+
+std::vector<float> step_all(Session& session, const std::vector<float>& k, const std::vector<float>& v,
+                            const std::vector<float>& q)
+{
+    std::vector<float> action(size_t{kStreams} * kSize);
+    const std::span<const float> in[] = {k, v, q};
+    const std::span<float> out(action);
+    session.submit(in);
+    session.wait({&out, 1});
+    return action;
+}
+
+} // namespace
+
+TEST_CASE("least-squares nodes: stepping gives the bits of the operator over the whole sequence")
+{
+    const size_t count = size_t{kStreams} * kTokens * kSize;
+    const std::vector<float> k = random_values(1, count);
+    const std::vector<float> v = random_values(2, count);
+    const std::vector<float> q = random_values(3, count);
+    for (const Json& attributes : solvers()) {
+        CAPTURE(attributes.dump());
+        Json causal = attributes;
+        causal["causal"] = true;
+        const Shape shape{kStreams, kTokens, 2, kSize / 2};
+        const std::vector<float> whole = output_of(
+            run_operator(test_device(), "intention", causal, {{"k", shape, k}, {"v", shape, v}, {"q", shape, q}}), "y");
+        const Model model = causal_model(attributes);
+        Session session = make_session(model, kStreams);
+        for (uint32_t t = 0; t < kTokens; ++t) {
+            CAPTURE(t);
+            const std::vector<float> found = step_all(session, token_of(k, t), token_of(v, t), token_of(q, t));
+            CHECK(same_bits(found, token_of(whole, t)));
+        }
+    }
+}
+
+TEST_CASE("least-squares nodes: a stream that was reset starts from nothing")
+{
+    const std::vector<float> k = random_values(1, size_t{kStreams} * kSize);
+    const std::vector<float> other = random_values(2, size_t{kStreams} * kSize);
+    for (const Json& attributes : solvers()) {
+        CAPTURE(attributes.dump());
+        const Model model = causal_model(attributes);
+        Session session = make_session(model, kStreams);
+        const std::vector<float> first = step_all(session, k, k, k);
+        const std::vector<float> second = step_all(session, other, k, k);
+        CHECK_FALSE(same_bits(first, second));
+        session.reset(all_streams(session));
+        CHECK(same_bits(step_all(session, k, k, k), first));
+    }
+}
+
+TEST_CASE("learning while acting: by rls a step answers with what was shown a moment ago, without a solve")
+{
+    const Model model = context_model("intention", {{"alpha", 0.3}, {"solver", "rls"}}).parse(test_device());
+    const Model reference = context_model("intention", {{"alpha", 0.3}}).parse(test_device());
+    Session follower = make_session(model, 2);
+    Session solver = make_session(reference, 2);
+    const Demonstration demonstration(12, 6, 2, 50);
+    const std::vector<float> query = random_values(60, 12);
+    for (uint32_t t = 0; t < demonstration.tokens; ++t) {
+        CAPTURE(t);
+        observe(follower, {1}, {1}, demonstration.x_part(t, 1), demonstration.y_part(t, 1));
+        observe(solver, {1}, {1}, demonstration.x_part(t, 1), demonstration.y_part(t, 1));
+        (void)solver.solve(all_streams(solver));
+        const std::vector<float> found = step(follower, query);
+        CHECK(relative_error(found, step(solver, query)) < 5e-5); // the rls row of the tolerances
+        CHECK(found[0] == 0.0F);                                  // the other stream was shown nothing
+        CHECK(found[1] == 0.0F);
+    }
+}
+
+TEST_CASE("learning while acting: a solve between observations changes rls by rounding alone")
+{
+    const Model model = context_model("intention", {{"alpha", 0.3}, {"solver", "rls"}}).parse(test_device());
+    const Demonstration demonstration(30, 6, 2, 51);
+    const std::vector<float> query = random_values(61, 6);
+    Session plain = make_session(model, 1);
+    show(plain, 0, demonstration);
+    Session mended = make_session(model, 1);
+    for (uint32_t from = 0; from < 30; from += 10) {
+        observe(mended, {0}, {10}, demonstration.x_part(from, 10), demonstration.y_part(from, 10));
+        const SolveOutcome outcome = mended.solve({all_streams(mended)})[0];
+        CHECK(outcome.status == SolveStatus::solved);
+        CHECK(outcome.alpha == 0.3F);
+        CHECK(outcome.min_pivot > 0.3F);
+    }
+    CHECK(relative_error(step(mended, query), step(plain, query)) < 5e-5);
+}
+
+TEST_CASE("learning while acting: statistics that were added count once a solve has taken them in")
+{
+    const Model model = context_model("intention", {{"alpha", 0.3}, {"solver", "rls"}}).parse(test_device());
+    const Demonstration demonstration(20, 6, 2, 52);
+    const std::vector<float> query = random_values(62, 6);
+    Session whole = make_session(model, 1);
+    show(whole, 0, demonstration);
+    Session first = make_session(model, 1);
+    observe(first, {0}, {8}, demonstration.x_part(0, 8), demonstration.y_part(0, 8));
+    Session second = make_session(model, 1);
+    second.add_statistics(0, first.statistics(0), 1.0F);
+    (void)second.solve(all_streams(second));
+    observe(second, {0}, {12}, demonstration.x_part(8, 12), demonstration.y_part(8, 12));
+    CHECK(relative_error(step(second, query), step(whole, query)) < 5e-5);
+}
