@@ -89,6 +89,7 @@ void add_intention_hazards(std::vector<Case>& cases);
 void add_short_conv_cases(std::vector<Case>& cases);
 void add_sigma_intention_cases(std::vector<Case>& cases);
 void add_softmax_attention_cases(std::vector<Case>& cases);
+void add_value_aware_cases(std::vector<Case>& cases);
 
 /// rms 0.1 * 2^-24 * cond, at least 5e-6: the measured error of fp32 statistics with Cholesky is 0.002 to 0.2 times
 /// 2^-24 * cond(A); the largest element of a solution is off by at most four times that in such measurements.

@@ -19,6 +19,7 @@ std::vector<Case> catalogue()
     add_short_conv_cases(cases);
     add_sigma_intention_cases(cases);
     add_softmax_attention_cases(cases);
+    add_value_aware_cases(cases);
     return cases;
 }
 

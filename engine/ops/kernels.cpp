@@ -3,6 +3,7 @@
 #include "base/hash.hpp"
 #include "ops/query_solve.hpp"
 #include "spirv/append.h"
+#include "spirv/caratheodory.h"
 #include "spirv/copy.h"
 #include "spirv/feature_map.h"
 #include "spirv/kernel_intention.h"
@@ -22,9 +23,13 @@
 #include "spirv/ridge_solve_shared.h"
 #include "spirv/rls.h"
 #include "spirv/short_conv.h"
+#include "spirv/simplex.h"
 #include "spirv/softmax_attention.h"
 #include "spirv/square_root.h"
 #include "spirv/state_read.h"
+#include "spirv/value_aware_finish.h"
+#include "spirv/value_aware_select.h"
+#include "spirv/value_aware_target.h"
 
 #include <fmt/format.h>
 
@@ -33,6 +38,7 @@ namespace gramian {
 namespace kernels {
 
 const Shader append{"append", append_spirv};
+const Shader caratheodory{"caratheodory", caratheodory_spirv};
 const Shader copy{"copy", copy_spirv};
 const Shader feature_map{"feature_map", feature_map_spirv};
 const Shader kernel_intention{"kernel_intention", kernel_intention_spirv};
@@ -50,11 +56,15 @@ const Shader query_solve_gradient{"query_solve_gradient", query_solve_gradient_s
 const Shader query_solve_shared{"query_solve_shared", query_solve_shared_spirv};
 const Shader ridge_solve_global{"ridge_solve_global", ridge_solve_global_spirv};
 const Shader ridge_solve_shared{"ridge_solve_shared", ridge_solve_shared_spirv};
-const Shader short_conv{"short_conv", short_conv_spirv};
 const Shader rls{"rls", rls_spirv};
+const Shader short_conv{"short_conv", short_conv_spirv};
+const Shader simplex{"simplex", simplex_spirv};
 const Shader softmax_attention{"softmax_attention", softmax_attention_spirv};
 const Shader square_root{"square_root", square_root_spirv};
 const Shader state_read{"state_read", state_read_spirv};
+const Shader value_aware_finish{"value_aware_finish", value_aware_finish_spirv};
+const Shader value_aware_select{"value_aware_select", value_aware_select_spirv};
+const Shader value_aware_target{"value_aware_target", value_aware_target_spirv};
 
 } // namespace kernels
 
@@ -65,6 +75,7 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
     const uint32_t widest = max_shared_query_width(caps);
     return {
         {&kernels::append, true, any},
+        {&kernels::caratheodory, true, "value_aware_sparse, exact, N above E + 1"},
         {&kernels::copy, true, any},
         {&kernels::feature_map, true, any},
         {&kernels::kernel_intention, true, any},
@@ -88,9 +99,13 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
                      caps.max_shared_bytes)},
         {&kernels::short_conv, true, any},
         {&kernels::rls, true, any},
+        {&kernels::simplex, true, any},
         {&kernels::softmax_attention, true, any},
         {&kernels::square_root, true, any},
         {&kernels::state_read, true, any},
+        {&kernels::value_aware_finish, true, any},
+        {&kernels::value_aware_select, true, any},
+        {&kernels::value_aware_target, true, any},
     };
 }
 

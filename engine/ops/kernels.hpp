@@ -12,6 +12,7 @@ namespace gramian {
 namespace kernels {
 
 extern const Shader append;
+extern const Shader caratheodory;
 extern const Shader copy;
 extern const Shader feature_map;
 extern const Shader kernel_intention;
@@ -31,9 +32,13 @@ extern const Shader ridge_solve_global;
 extern const Shader ridge_solve_shared;
 extern const Shader rls;
 extern const Shader short_conv;
+extern const Shader simplex;
 extern const Shader softmax_attention;
 extern const Shader square_root;
 extern const Shader state_read;
+extern const Shader value_aware_finish;
+extern const Shader value_aware_select;
+extern const Shader value_aware_target;
 
 } // namespace kernels
 

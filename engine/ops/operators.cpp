@@ -12,7 +12,9 @@ Operator log_recurrence_operator();
 Operator ridge_solve_operator();
 Operator short_conv_operator();
 Operator sigma_intention_operator();
+Operator simplex_solve_operator();
 Operator softmax_attention_operator();
+Operator value_aware_sparse_operator();
 
 const std::vector<Operator>& operators()
 {
@@ -26,7 +28,9 @@ const std::vector<Operator>& operators()
         all.push_back(ridge_solve_operator());
         all.push_back(short_conv_operator());
         all.push_back(sigma_intention_operator());
+        all.push_back(simplex_solve_operator());
         all.push_back(softmax_attention_operator());
+        all.push_back(value_aware_sparse_operator());
         return all;
     }();
     return table;
