@@ -1,12 +1,13 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 // Recursive least squares: P = (G + diag(ridge) + alpha I)^-1 and W = P S, carried from token to token by the formula of
-// Sherman and Morrison. A workgroup owns one stream and head. A lane owns columns of P and a share of W, so that no
-// lane reads what another has written to a buffer; P stays symmetric to the bit.
+// Sherman and Morrison. A workgroup owns one stream and head. P and W^T are one matrix of D + E rows, each a product
+// with the key and then a rank-1 update; a lane owns rows, so that no lane reads what another has written to a buffer.
+// P stays symmetric to the bit.
 #include "common/storage.glsl"
 #include "rls.h"
 
-layout(local_size_x = 64) in;
+layout(local_size_x_id = 8) in;
 layout(constant_id = 0) const uint kKArena = kActivations;
 layout(constant_id = 1) const uint kVArena = kActivations;
 layout(constant_id = 2) const uint kQArena = kActivations;
@@ -14,9 +15,9 @@ layout(constant_id = 3) const uint kYArena = kActivations;
 layout(constant_id = 4) const uint kRidgeArena = kWeights;
 layout(constant_id = 5) const uint kStateArena = kState; // of P, W, the record and what they start from
 layout(constant_id = 6) const uint kReportArena = kActivations;
-layout(constant_id = 7) const uint kWidth = 1;
-layout(constant_id = 8) const uint kColumns = 64; // of W, side by side: a power of two up to 64
-layout(constant_id = 9) const uint kStarts = 0; // 1: P from G, W from 0; 2: P where the record is empty; 3: P, whatever it says
+layout(constant_id = 7) const uint kSpan = 2;    // D + E
+layout(constant_id = 9) const uint kStarts = 0;  // 1: P from G, W from 0; 2: P where the record is empty; 3: P, whatever it says
+const uint kLanes = gl_WorkGroupSize.x; // a power of two
 layout(push_constant) uniform Push { RlsParameters p; };
 
 // The numbers are those of gramian::SolveStatus.
@@ -24,8 +25,8 @@ const float kSolved = 0.0;
 const float kNoData = 1.0;
 const float kFailed = 2.0;
 const float kPivotBound = 4.0 / 16777216.0; // 4 * 2^-24: below it, rounding decides the pivot
-shared float reduced[64];
-shared float image[kWidth]; // P k, or a row of the matrix to invert
+shared vec4 reduced[kLanes];
+shared float image[kSpan]; // P k and W^T k, or a row of the matrix to invert
 
 uint p_base;
 uint w_base;
@@ -33,174 +34,103 @@ uint record_base;
 uint token_head; // (slot T + token) H + head
 uint head;
 
-float reduce(float value, bool is_max)
+// Sums over the lanes in x, y and z, the largest in w.
+vec4 reduce(vec4 value)
 {
     uint lane = gl_LocalInvocationID.x;
     barrier();
     reduced[lane] = value;
-    for (uint stride = 32; stride > 0; stride /= 2) {
+    for (uint stride = kLanes / 2; stride > 0; stride /= 2) {
         barrier();
-        float other = lane < stride ? reduced[lane + stride] : 0.0;
-        if (lane < stride) reduced[lane] = is_max ? max(reduced[lane], other) : reduced[lane] + other;
+        vec4 other = lane < stride ? reduced[lane + stride] : vec4(0.0);
+        if (lane < stride) reduced[lane] = vec4(reduced[lane].xyz + other.xyz, max(reduced[lane].w, other.w));
     }
     barrier();
     return reduced[0];
 }
 
-// Over the lanes that share a column of W.
-float reduce_column(float value)
-{
-    uint lane = gl_LocalInvocationID.x;
-    barrier();
-    reduced[lane] = value;
-    for (uint stride = 32; stride >= kColumns; stride /= 2) {
-        barrier();
-        if (lane < stride) reduced[lane] += reduced[lane + stride];
-    }
-    barrier();
-    return reduced[lane % kColumns];
-}
-
 float key(uint i) { return load(kKArena, p.k + token_head * p.width + i); }
 float query(uint i) { return load(kQArena, p.q + token_head * p.width + i); }
 float inverse(uint row, uint column) { return load(kStateArena, p_base + row * p.width + column); }
-float given_g(uint at, uint i) { return p.initial_g == kNone ? 0.0 : load(kStateArena, p.initial_g + at * p.width * p.width + i); }
 
-// Inverts what is in P by sweeps in place (Gauss and Jordan, on a symmetric matrix); false if a pivot fails.
-bool invert(uint at, float alpha)
+float given_g(uint at, uint i)
 {
-    uint lane = gl_LocalInvocationID.x;
-    bool good = true;
-    for (uint k = 0; k < p.width && good; ++k) {
-        barrier();
-        for (uint i = lane; i < p.width; i += 64) image[i] = inverse(k, i);
-        barrier();
-        float pivot = image[k];
-        float entry = given_g(at, k * p.width + k) + alpha;
-        if (p.ridge != kNone) entry += load(kRidgeArena, p.ridge + head * p.width + k);
-        good = pivot > kPivotBound * entry && pivot < 3.0e38;
-        for (uint i = lane; i < p.width && good; i += 64) {
-            float scaled = image[i] / pivot;
-            for (uint row = 0; row < p.width; ++row) {
-                float swept = fma(-image[row], scaled, inverse(row, i));
-                if (row == k) swept = scaled;
-                if (i == k) swept = image[row] / pivot;
-                if (row == k && i == k) swept = -1.0 / pivot;
-                store(kStateArena, p_base + row * p.width + i, swept);
-            }
-        }
-    }
-    return good;
+    return p.initial_g == kNone ? 0.0 : load(kStateArena, p.initial_g + at * p.width * p.width + i);
 }
 
-// P = (G + diag(ridge) + alpha I)^-1 of what was there before. Gives the status.
-float start(uint at)
-{
-    uint lane = gl_LocalInvocationID.x;
-    float diagonals = 0.0;
-    for (uint i = lane; i < p.width; i += 64) diagonals += given_g(at, i * p.width + i);
-    float trace = reduce(diagonals, false);
-    float alpha = p.alpha;
-    uint retries = 0;
-    bool good = false;
-    for (uint attempt = 0; attempt < p.attempts && !good; ++attempt) {
-        if (attempt > 0) alpha = max(10.0 * alpha, 1.0e-6 * (trace / float(p.width)));
-        retries = attempt;
-        for (uint i = lane; i < p.width; i += 64) {
-            float added = p.ridge == kNone ? alpha : alpha + load(kRidgeArena, p.ridge + head * p.width + i);
-            for (uint row = 0; row < p.width; ++row) {
-                float entry = given_g(at, row * p.width + i);
-                store(kStateArena, p_base + row * p.width + i, row == i ? entry + added : entry);
-            }
-        }
-        good = invert(at, alpha);
-    }
-    for (uint i = lane; i < p.width; i += 64) {
-        for (uint row = 0; row < p.width; ++row) {
-            store(kStateArena, p_base + row * p.width + i, good ? -inverse(row, i) : 0.0);
-        }
-    }
-    for (uint block = 0; kStarts == 1 && block < p.columns; block += kColumns) {
-        uint column = block + lane % kColumns;
-        for (uint i = lane / kColumns; i < p.width && column < p.columns; i += 64 / kColumns) {
-            store(kStateArena, w_base + i * p.columns + column, 0.0);
-        }
-    }
-    if (lane == 0) {
-        store(kStateArena, record_base, alpha);
-        store(kStateArena, record_base + 1, float(retries));
-        store(kStateArena, record_base + 3, 1.0);
-    }
-    return !good ? kFailed : trace == 0.0 ? kNoData : kSolved;
-}
+// Element j of a row: P is symmetric, and W lies transposed, so that neighbouring lanes read neighbours.
+uint row_base(uint row) { return row < p.width ? p_base + row : w_base + row - p.width; }
+uint row_stride(uint row) { return row < p.width ? p.width : p.columns; }
 
-// image = P k; k . P k.
+#include "common/symmetric_inverse.glsl"
+
+// image = the products of all rows with the key; k . P k.
 float project()
 {
     float part = 0.0;
     barrier();
-    for (uint i = gl_LocalInvocationID.x; i < p.width; i += 64) {
+    for (uint row = gl_LocalInvocationID.x; row < kSpan; row += kLanes) {
+        uint at = row_base(row);
+        uint stride = row_stride(row);
         float sum = 0.0;
         uint j = 0;
         for (; j + 4 <= p.width; j += 4) {
-            sum = fma(inverse(j, i), key(j), sum);
-            sum = fma(inverse(j + 1, i), key(j + 1), sum);
-            sum = fma(inverse(j + 2, i), key(j + 2), sum);
-            sum = fma(inverse(j + 3, i), key(j + 3), sum);
+            sum = fma(load(kStateArena, at + j * stride), key(j), sum);
+            sum = fma(load(kStateArena, at + (j + 1) * stride), key(j + 1), sum);
+            sum = fma(load(kStateArena, at + (j + 2) * stride), key(j + 2), sum);
+            sum = fma(load(kStateArena, at + (j + 3) * stride), key(j + 3), sum);
         }
-        for (; j < p.width; ++j) sum = fma(inverse(j, i), key(j), sum);
-        image[i] = sum;
-        part = fma(key(i), sum, part);
+        for (; j < p.width; ++j) sum = fma(load(kStateArena, at + j * stride), key(j), sum);
+        image[row] = sum;
+        if (row < p.width) part = fma(key(row), sum, part);
     }
-    return reduce(part, false);
+    return reduce(vec4(part, 0.0, 0.0, 0.0)).x;
 }
 
-// W += gain (v - W^T k)^T, and y = W^T q; x: the squared error that the pair had left afterwards, y: |v|^2.
-vec2 learn_values(float gain)
+// A row less gain change P k; its product with the query.
+float update(uint row, float gain, float change)
 {
-    uint lane = gl_LocalInvocationID.x;
-    vec2 fit = vec2(0.0);
-    for (uint block = 0; block < p.columns; block += kColumns) {
-        uint column = block + lane % kColumns;
-        bool has_column = column < p.columns;
-        float part = 0.0;
-        for (uint i = lane / kColumns; i < p.width && has_column; i += 64 / kColumns) {
-            part = fma(load(kStateArena, w_base + i * p.columns + column), key(i), part);
-        }
-        float v = has_column ? load(kVArena, p.v + token_head * p.columns + column) : 0.0;
-        float error = v - reduce_column(part);
-        vec2 read = vec2(0.0); // of q and of k
-        for (uint i = lane / kColumns; i < p.width && has_column; i += 64 / kColumns) {
-            float w = fma(gain * image[i], error, load(kStateArena, w_base + i * p.columns + column));
-            store(kStateArena, w_base + i * p.columns + column, w);
-            if (p.y != kNone) read.x = fma(w, query(i), read.x);
-            read.y = fma(w, key(i), read.y);
-        }
-        float y = reduce_column(read.x);
-        float left = v - reduce_column(read.y);
-        if (lane < kColumns && has_column) {
-            if (p.y != kNone) store(kYArena, p.y + token_head * p.columns + column, y);
-            fit += vec2(left * left, v * v);
-        }
+    uint at = row_base(row);
+    uint stride = row_stride(row);
+    bool has_query = p.y != kNone;
+    float sum = 0.0;
+    for (uint j = 0; j < p.width; ++j) {
+        float next = fma(-gain, change * image[j], load(kStateArena, at + j * stride));
+        store(kStateArena, at + j * stride, next);
+        if (has_query) sum = fma(next, query(j), sum);
     }
-    return fit;
+    return sum;
 }
 
-// P -= gain (P k) (P k)^T; x: q . P q, y: the largest diagonal entry.
-vec2 learn_key(float gain)
+// x: q . P q, y: the squared error that the pair has left, z: |v|^2, w: the largest diagonal entry of P.
+vec4 learn(float gain, float seen)
 {
-    vec2 found = vec2(0.0);
-    for (uint i = gl_LocalInvocationID.x; i < p.width; i += 64) {
-        float sum = 0.0;
-        for (uint j = 0; j < p.width; ++j) {
-            float next = fma(-gain, image[i] * image[j], inverse(j, i));
-            store(kStateArena, p_base + j * p.width + i, next);
-            if (p.variance != kNone) sum = fma(next, query(j), sum);
-            if (j == i) found.y = max(found.y, next);
+    vec4 found = vec4(0.0);
+    for (uint row = gl_LocalInvocationID.x; row < kSpan; row += kLanes) {
+        bool is_key = row < p.width;
+        float v = is_key ? 0.0 : load(kVArena, p.v + token_head * p.columns + row - p.width);
+        float change = image[row] - v;
+        float read = update(row, gain, change);
+        if (is_key) {
+            if (p.y != kNone) found.x = fma(read, query(row), found.x);
+            found.w = max(found.w, inverse(row, row));
+        } else {
+            if (p.y != kNone) store(kYArena, p.y + token_head * p.columns + row - p.width, read);
+            float left = change / (1.0 + seen);
+            found.yz += vec2(left * left, v * v);
         }
-        if (p.variance != kNone) found.x = fma(sum, query(i), found.x);
     }
     return found;
+}
+
+void write_report(vec4 found, float status)
+{
+    uint report = p.report + 8 * token_head;
+    store(kReportArena, report, found.w > 0.0 ? 1.0 / found.w : 0.0);
+    store(kReportArena, report + 1, load(kStateArena, record_base));
+    store(kReportArena, report + 2, load(kStateArena, record_base + 1));
+    store(kReportArena, report + 3, found.z > 0.0 ? sqrt(found.y / found.z) : 0.0);
+    store(kReportArena, report + 4, status);
 }
 
 // Gives the status after it.
@@ -208,26 +138,12 @@ float take_token(float status)
 {
     float beta = p.beta == kNone ? 1.0 : activation_floats[p.beta + token_head];
     float seen = beta * project();
-    float gain = beta / (1.0 + seen);
     if (seen > 0.0 && status == kNoData) status = kSolved;
-    vec2 fit = learn_values(gain);
-    vec2 found = learn_key(gain);
-    if (p.variance != kNone) {
-        float variance = reduce(found.x, false);
-        if (gl_LocalInvocationID.x == 0) store(kYArena, p.variance + token_head, variance);
-    }
-    if (p.report == kNone) return status;
-    float largest = reduce(found.y, true);
-    float left = reduce(fit.x, false);
-    float size = reduce(fit.y, false);
-    uint report = p.report + 8 * token_head;
-    if (gl_LocalInvocationID.x == 0) {
-        store(kReportArena, report, largest > 0.0 ? 1.0 / largest : 0.0);
-        store(kReportArena, report + 1, load(kStateArena, record_base));
-        store(kReportArena, report + 2, load(kStateArena, record_base + 1));
-        store(kReportArena, report + 3, size > 0.0 ? sqrt(left / size) : 0.0);
-        store(kReportArena, report + 4, status);
-    }
+    vec4 found = learn(beta / (1.0 + seen), seen);
+    if (p.variance == kNone && p.report == kNone) return status; // the whole launch
+    found = reduce(found);
+    if (gl_LocalInvocationID.x == 0 && p.variance != kNone) store(kYArena, p.variance + token_head, found.x);
+    if (gl_LocalInvocationID.x == 0 && p.report != kNone) write_report(found, status);
     return status;
 }
 

@@ -5,6 +5,8 @@
 #include "ops/state_read.hpp"
 #include "shaders/rls.h"
 
+#include <bit>
+
 namespace gramian {
 namespace {
 
@@ -121,6 +123,12 @@ void check(const Rls& r)
     if (k[3] > kMaxWidth) raise(Status::unsupported, "intention: key width {}, at most {} by rls", k[3], kMaxWidth);
 }
 
+/// Invocations of a workgroup: no more than there are rows of P and W^T.
+uint32_t lanes_of(const Rls& r)
+{
+    return std::clamp(std::bit_ceil(r.k.shape[3] + r.v.shape[3]), 8U, 64U);
+}
+
 struct Trips {
     uint64_t start; // of one inversion
     uint64_t token;
@@ -129,13 +137,10 @@ struct Trips {
 Trips trips_of(const Rls& r)
 {
     const uint64_t width = r.k.shape[3];
-    const uint64_t columns = r.v.shape[3];
-    const uint64_t owned = (width + 63) / 64;
-    const uint64_t group = columns_per_group(static_cast<uint32_t>(columns));
-    const uint64_t blocks = (columns + group - 1) / group;
-    const uint64_t share = (width * group + 63) / 64;
-    return {width * owned * (width + 4) + blocks * share + 16,
-            owned * (width / 4 + 4) + owned * (width + 1) + blocks * (2 * share + 22) + 32};
+    const uint64_t lanes = lanes_of(r);
+    const uint64_t rows = (width + r.v.shape[3] + lanes - 1) / lanes;
+    const uint64_t keys = (width + lanes - 1) / lanes;
+    return {width * keys * (width + 4) + width * r.v.shape[3] / lanes + 16, rows * (width / 4 + width + 8) + 32};
 }
 
 void launch_rls(Recorder& recorder, const Rls& r, const gpu::RlsParameters& p, RlsStart start)
@@ -144,7 +149,7 @@ void launch_rls(Recorder& recorder, const Rls& r, const gpu::RlsParameters& p, R
     Launch launch;
     launch.kernel = {&kernels::rls,
                      {arena_constant(r.k), arena_constant(r.v), arena(r.q), arena(r.y), arena(r.ridge),
-                      arena_constant(r.inverse), arena(r.report), p.width, columns_per_group(p.columns),
+                      arena_constant(r.inverse), arena(r.report), p.width + p.columns, lanes_of(r),
                       static_cast<uint32_t>(start)}};
     launch.set_push(p);
     launch.groups = {p.heads, r.k.shape[0], 1};
