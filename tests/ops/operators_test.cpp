@@ -57,6 +57,7 @@ TEST_CASE("operators: required values come before optional ones, so that a list 
 {
     for (const Operator& op : operators()) {
         CAPTURE(std::string(op.name));
+        if (op.layout == Layout::batch) continue; // no node: its inputs come by name only
         bool optional_seen = false;
         for (const Port& port : op.inputs) {
             if (port.is_constant) continue;
