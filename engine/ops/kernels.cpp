@@ -4,6 +4,8 @@
 #include "ops/query_solve.hpp"
 #include "spirv/append.h"
 #include "spirv/caratheodory.h"
+#include "spirv/cholesky.h"
+#include "spirv/conjugate_gradients.h"
 #include "spirv/copy.h"
 #include "spirv/feature_map.h"
 #include "spirv/kernel_intention.h"
@@ -13,9 +15,11 @@
 #include "spirv/log_linear_attention.h"
 #include "spirv/log_recurrence.h"
 #include "spirv/log_state.h"
+#include "spirv/matrix_product.h"
 #include "spirv/norm.h"
 #include "spirv/outer_sum.h"
 #include "spirv/pointwise.h"
+#include "spirv/qr_update.h"
 #include "spirv/query_solve_global.h"
 #include "spirv/query_solve_gradient.h"
 #include "spirv/query_solve_shared.h"
@@ -25,8 +29,10 @@
 #include "spirv/short_conv.h"
 #include "spirv/simplex.h"
 #include "spirv/softmax_attention.h"
+#include "spirv/solve_report.h"
 #include "spirv/square_root.h"
 #include "spirv/state_read.h"
+#include "spirv/triangular_solve.h"
 #include "spirv/value_aware_finish.h"
 #include "spirv/value_aware_select.h"
 #include "spirv/value_aware_target.h"
@@ -39,6 +45,8 @@ namespace kernels {
 
 const Shader append{"append", append_spirv};
 const Shader caratheodory{"caratheodory", caratheodory_spirv};
+const Shader cholesky{"cholesky", cholesky_spirv};
+const Shader conjugate_gradients{"conjugate_gradients", conjugate_gradients_spirv};
 const Shader copy{"copy", copy_spirv};
 const Shader feature_map{"feature_map", feature_map_spirv};
 const Shader kernel_intention{"kernel_intention", kernel_intention_spirv};
@@ -48,9 +56,11 @@ const Shader log_attention{"log_attention", log_attention_spirv};
 const Shader log_linear_attention{"log_linear_attention", log_linear_attention_spirv};
 const Shader log_recurrence{"log_recurrence", log_recurrence_spirv};
 const Shader log_state{"log_state", log_state_spirv};
+const Shader matrix_product{"matrix_product", matrix_product_spirv};
 const Shader norm{"norm", norm_spirv};
 const Shader outer_sum{"outer_sum", outer_sum_spirv};
 const Shader pointwise{"pointwise", pointwise_spirv};
+const Shader qr_update{"qr_update", qr_update_spirv};
 const Shader query_solve_global{"query_solve_global", query_solve_global_spirv};
 const Shader query_solve_gradient{"query_solve_gradient", query_solve_gradient_spirv};
 const Shader query_solve_shared{"query_solve_shared", query_solve_shared_spirv};
@@ -60,8 +70,10 @@ const Shader rls{"rls", rls_spirv};
 const Shader short_conv{"short_conv", short_conv_spirv};
 const Shader simplex{"simplex", simplex_spirv};
 const Shader softmax_attention{"softmax_attention", softmax_attention_spirv};
+const Shader solve_report{"solve_report", solve_report_spirv};
 const Shader square_root{"square_root", square_root_spirv};
 const Shader state_read{"state_read", state_read_spirv};
+const Shader triangular_solve{"triangular_solve", triangular_solve_spirv};
 const Shader value_aware_finish{"value_aware_finish", value_aware_finish_spirv};
 const Shader value_aware_select{"value_aware_select", value_aware_select_spirv};
 const Shader value_aware_target{"value_aware_target", value_aware_target_spirv};
@@ -76,6 +88,8 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
     return {
         {&kernels::append, true, any},
         {&kernels::caratheodory, true, "value_aware_sparse, exact, N above E + 1"},
+        {&kernels::cholesky, true, "P above 128 or refine: panels of 32 columns"},
+        {&kernels::conjugate_gradients, true, "solver cg or cg_compat"},
         {&kernels::copy, true, any},
         {&kernels::feature_map, true, any},
         {&kernels::kernel_intention, true, any},
@@ -85,24 +99,28 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
         {&kernels::log_linear_attention, true, any},
         {&kernels::log_recurrence, true, any},
         {&kernels::log_state, true, any},
+        {&kernels::matrix_product, true, any},
         {&kernels::norm, true, any},
         {&kernels::outer_sum, true, any},
         {&kernels::pointwise, true, any},
+        {&kernels::qr_update, true, any},
         {&kernels::query_solve_global, true, fmt::format("D above {}: the factor lies in a buffer", widest)},
         {&kernels::query_solve_gradient, true, "the solvers cg and cg_compat"},
         {&kernels::query_solve_shared, true,
          fmt::format("D up to {}: the factor fits the {} bytes of shared memory", widest, caps.max_shared_bytes)},
-        {&kernels::ridge_solve_global, most < kMaxSolveUnknowns,
+        {&kernels::ridge_solve_global, most < kMaxWholeUnknowns,
          fmt::format("P above {} at K = 1: the factor lies in a buffer", most)},
         {&kernels::ridge_solve_shared, true,
          fmt::format("P up to {} at K = 1: the factor fits the {} bytes of shared memory", most,
                      caps.max_shared_bytes)},
-        {&kernels::short_conv, true, any},
         {&kernels::rls, true, any},
+        {&kernels::short_conv, true, any},
         {&kernels::simplex, true, any},
         {&kernels::softmax_attention, true, any},
+        {&kernels::solve_report, true, any},
         {&kernels::square_root, true, any},
         {&kernels::state_read, true, any},
+        {&kernels::triangular_solve, true, any},
         {&kernels::value_aware_finish, true, any},
         {&kernels::value_aware_select, true, any},
         {&kernels::value_aware_target, true, any},

@@ -1,6 +1,7 @@
 #include "ops/ridge_solve.hpp"
 
 #include "ops/kernels.hpp"
+#include "ops/problems.hpp"
 #include "ops/ridge_solve_twin.hpp"
 #include "shaders/ridge_solve.h"
 
@@ -8,32 +9,26 @@ namespace gramian {
 namespace {
 
 // P = 128 and K = 256 take some 40,000 loop trips with all retries; drivers exist that stop silently after 65,535.
-static_assert(kMaxSolveUnknowns <= 128 && kMaxSolveColumns <= 256);
+static_assert(kMaxWholeUnknowns <= 128 && kMaxSolveColumns <= 256);
 constexpr uint32_t kReductionBytes = (64 + 4) * 4; // sums over lanes, and the bounds of four pivots
 
 void on_host(const HostLaunch& launch)
 {
     const auto p = launch.parameters<gpu::RidgeSolveParameters>();
     const auto& c = launch.constants;
-    const auto* words = reinterpret_cast<const uint32_t*>(launch.arenas[static_cast<size_t>(Arena::io)]);
-    for (uint32_t slot = 0; slot < launch.groups[1]; ++slot) {
-        const uint32_t stream = p.streams == kNone ? slot : words[p.streams + slot];
-        if (stream == kNone) continue;
-        for (uint32_t head = 0; head < p.heads; ++head) {
-            const size_t problem = size_t{stream} * p.heads + head;
-            const float* ridge = p.ridge == kNone ? nullptr : launch.floats(c[4], p.ridge) + head * p.unknowns;
-            const auto report = twin::ridge_solve(launch.floats(c[0], p.a) + problem * p.unknowns * p.unknowns, ridge,
-                                                  launch.floats(c[1], p.rhs) + problem * p.unknowns * p.columns,
-                                                  launch.floats(c[2], p.x) + problem * p.unknowns * p.columns,
-                                                  p.unknowns, p.columns, p.alpha, c[5] != 0);
-            float* out = launch.floats(c[3], p.report) + (size_t{slot} * p.heads + head) * kSolveReportWords;
-            out[0] = report.min_pivot;
-            out[1] = report.alpha;
-            out[2] = report.retries;
-            out[3] = report.residual;
-            out[4] = static_cast<float>(report.status);
-        }
-    }
+    for_each_problem(launch, p.streams, launch.groups[1], p.heads, [&](const ProblemIndex& at) {
+        const float* ridge = p.ridge == kNone ? nullptr : launch.floats(c[4], p.ridge) + size_t{at.head} * p.unknowns;
+        const auto report = twin::ridge_solve(launch.floats(c[0], p.a) + at.problem * p.unknowns * p.unknowns, ridge,
+                                              launch.floats(c[1], p.rhs) + at.problem * p.unknowns * p.columns,
+                                              launch.floats(c[2], p.x) + at.problem * p.unknowns * p.columns,
+                                              p.unknowns, p.columns, p.alpha, c[5] != 0);
+        float* out = launch.floats(c[3], p.report) + at.own * kSolveReportWords;
+        out[0] = report.min_pivot;
+        out[1] = report.alpha;
+        out[2] = report.retries;
+        out[3] = report.residual;
+        out[4] = static_cast<float>(report.status);
+    });
 }
 
 /// Vectors of the factor and the right-hand sides, stored by block column of four: see the kernel.
@@ -59,8 +54,8 @@ void check(const RidgeSolve& solve)
         raise(Status::invalid_argument, "ridge_solve: a {}, rhs {} and x {} do not fit together", a.text(), rhs.text(),
               solve.x.shape.text());
     }
-    if (a[2] > kMaxSolveUnknowns || rhs[3] > kMaxSolveColumns) {
-        raise(Status::unsupported, "ridge_solve: P {} and K {}, at most {} and {}", a[2], rhs[3], kMaxSolveUnknowns,
+    if (a[2] > kMaxUnknowns || rhs[3] > kMaxSolveColumns) {
+        raise(Status::unsupported, "ridge_solve: P {} and K {}, at most {} and {}", a[2], rhs[3], kMaxUnknowns,
               kMaxSolveColumns);
     }
 }
@@ -69,7 +64,7 @@ void check(const RidgeSolve& solve)
 
 uint32_t max_shared_unknowns(const Caps& caps, uint32_t columns)
 {
-    uint32_t unknowns = kMaxSolveUnknowns;
+    uint32_t unknowns = kMaxWholeUnknowns;
     while (unknowns > 0 && !fits_shared(caps, unknowns, columns)) --unknowns;
     return unknowns;
 }
@@ -77,6 +72,7 @@ uint32_t max_shared_unknowns(const Caps& caps, uint32_t columns)
 void ridge_solve(Recorder& recorder, const RidgeSolve& solve)
 {
     check(solve);
+    if (solve.a.shape[2] > kMaxWholeUnknowns) return ridge_solve_in_panels(recorder, solve);
     const uint32_t heads = solve.a.shape[1];
     const uint32_t unknowns = solve.a.shape[2];
     const uint32_t columns = solve.rhs.shape[3];

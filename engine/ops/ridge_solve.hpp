@@ -1,17 +1,14 @@
 // Small regularised least squares: many problems, each by Cholesky, with the pivot rule and the retries of every solve.
 #pragma once
 
-#include "ops/recorder.hpp"
+#include "ops/solve_report.hpp"
+
+#include <functional>
 
 namespace gramian {
 
-/// The numbers are those of shaders/ridge_solve.comp.
-enum class SolveStatus : uint32_t { solved = 0, no_data = 1, failed = 2 };
-
-inline constexpr uint32_t kMaxSolveRetries = 6;
-inline constexpr uint32_t kMaxSolveUnknowns = 128;
+inline constexpr uint32_t kMaxWholeUnknowns = 128; // solved in one launch; above it in panels
 inline constexpr uint32_t kMaxSolveColumns = 256;
-inline constexpr uint32_t kSolveReportWords = 8; // min_pivot, alpha, retries, residual, status, 3 unused: all floats
 
 struct RidgeSolve {
     Tensor a;                      // [streams, H, P, P], symmetric
@@ -24,13 +21,37 @@ struct RidgeSolve {
     SlotMap map;
 };
 
-/// x = (a + diag(ridge) + alpha I)^-1 rhs.  P up to 128, K up to 256.
+/// x = (a + diag(ridge) + alpha I)^-1 rhs.  P up to 1,024, K up to 256.
 /// A pivot fails if it is not finite or <= 4 * 2^-24 of its diagonal entry (ridge included); then alpha becomes
 /// max(10 alpha, 1e-6 trace/P), at most six times. trace = 0 gives x = 0 and status no_data; a matrix that no retry
 /// mends gives x = 0 and status failed. The report of a slot holds the smallest pivot, the alpha that was used, the
 /// retries, and |rhs - (a + ridge + alpha I) x| / |rhs|. Throws invalid_argument or unsupported by the shapes.
 /// Garnelo & Czarnecki 2023 is where it is used; the factorisation is textbook Cholesky.
 void ridge_solve(Recorder& recorder, const RidgeSolve& solve);
+
+/// The same in panels of 32 columns, whatever P. `refine` times the solution is corrected by what the factor makes of
+/// the residual, which `residual_of` records: rhs - (a + …) x as exactly as the caller knows it. Null: from a and rhs.
+using ResidualOf = std::function<void(Recorder&, const Tensor& residual)>;
+void ridge_solve_in_panels(Recorder& recorder, const RidgeSolve& solve, uint32_t refine = 0,
+                           const ResidualOf& residual_of = nullptr);
+
+/// Least squares on the rows themselves: |k x - v|^2 + x^T (diag(ridge) + alpha I) x by the QR decomposition of
+/// [k; sqrt(alpha + ridge) I], never by k^T k, which loses half the digits.
+struct RidgeQr {
+    Tensor k;                      // [slots, N, H, P]
+    Tensor v;                      // [slots, N, H, K]
+    const Tensor* ridge = nullptr; // [H, P]
+    Tensor x;                      // activations [slots, H, P, K]
+    Tensor report;                 // [slots, H, 8]
+    Regularization regularization; // relative to trace(k^T k) / P
+};
+
+/// residual = k^T (v - k x) - (alpha + ridge) x, from the rows, with the alpha of the report.
+void data_residual(Recorder& recorder, const RidgeQr& solve, const Tensor& residual);
+
+/// Retries and report as `ridge_solve`; min_pivot is the smallest squared diagonal entry of the factor. An entry fails
+/// if it is not finite or <= 4 * 2^-24 of its column's length.  P up to 1,024, K up to 256, N up to 64,000.
+void ridge_qr(Recorder& recorder, const RidgeQr& solve);
 
 /// The largest P whose factor, with K right-hand sides, fits the device's shared memory.
 uint32_t max_shared_unknowns(const Caps& caps, uint32_t columns);

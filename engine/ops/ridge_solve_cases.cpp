@@ -49,6 +49,18 @@ constexpr RidgeRow kRows[] = {
     {"n500_p128_k4_b1", 1, 128, 4, 500, {}, 1, false},
     {"underdetermined_n4_p6_k2_b2", 2, 6, 2, 4, {0.1, false}},
     {"underdetermined_n1_p33_k1_b1", 1, 33, 1, 1, {0.1, true}, 1, false},
+    {"underdetermined_n40_p300_k3_b2", 2, 300, 3, 40, {1e-3, true}, 1, false},
+    {"underdetermined_n140_p200_k3_b1", 1, 200, 3, 140, {1e-3, true}, 1, false},
+    {"p129_k2_b2", 2, 129, 2}, // more than one launch holds
+    {"p160_k5_b1", 1, 160, 5},
+    {"p15_k1_b3", 3, 15, 1},
+    {"p16_k4_b3", 3, 16, 4},
+    {"p17_k4_b3", 3, 17, 4},
+    {"p512_k2_b1", 1, 512, 2, 0, {}, 1, false},
+    {"p513_k1_b1", 1, 513, 1, 0, {}, 1, false},
+    {"p200_k256_b1", 1, 200, 256, 0, {}, 1, false},
+    {"p1024_k1_b1", 1, 1024, 1, 0, {}, 1, false},
+    {"p4_k1_b65536", 65536, 4, 1, 0, {}, 1, false}, // more than the groups of a launch
 };
 
 /// a = scale K^T K / P of twice as many normal rows as unknowns, so that its condition number is some 30.
@@ -91,6 +103,9 @@ struct System {
     uint32_t tokens = 0; // 0: given as a and rhs
     std::vector<double> a;
     std::vector<double> rhs;
+
+    /// Fewer rows than unknowns: k k^T is solved and reported.
+    [[nodiscard]] bool is_dual() const { return tokens > 0 && tokens < unknowns; }
 };
 
 System system_of(const Problem& problem)
@@ -115,6 +130,25 @@ System system_of(const Problem& problem)
         sum_products(keys, &v[b * left[1] * columns], &system.rhs[b * n * columns], left[1], n, columns);
     }
     return system;
+}
+
+/// k k^T y = v, of which the solution of k^T k x = k^T v is k^T y.
+System dual_of(const Problem& problem)
+{
+    const Shape k = problem.shape("k");
+    const std::vector<double> keys = problem.doubles("k");
+    System dual{k[0], k[1], problem.shape("v").last(), 0, {}, problem.doubles("v")};
+    dual.a.assign(size_t{k[0]} * k[1] * k[1], 0.0);
+    for (size_t b = 0; b < k[0]; ++b) {
+        for (size_t i = 0; i < k[1]; ++i) {
+            for (size_t j = 0; j < k[1]; ++j) {
+                double& sum = dual.a[(b * k[1] + i) * k[1] + j];
+                for (size_t c = 0; c < k[2]; ++c)
+                    sum += keys[(b * k[1] + i) * k[2] + c] * keys[(b * k[1] + j) * k[2] + c];
+            }
+        }
+    }
+    return dual;
 }
 
 /// The report of one problem, field by field, in the order of the report's words.
@@ -148,31 +182,55 @@ Json ridge_attributes(const Ridge& ridge)
     return {{ridge.is_relative ? "alpha_relative" : "alpha", ridge.alpha}};
 }
 
+namespace {
+
+struct Solution {
+    std::vector<double> x;
+    std::vector<Fields> reports;
+    double condition = 1;
+};
+
+Solution solve(const System& system, double alpha, bool is_relative)
+{
+    const uint32_t n = system.unknowns;
+    Solution solution;
+    solution.x.resize(system.rhs.size());
+    for (size_t b = 0; b < system.batch; ++b) {
+        const double* a = &system.a[b * n * n];
+        const size_t at = b * n * system.columns;
+        const twin::SolveReport<double> report = twin::ridge_solve<double>(a, nullptr, &system.rhs[at], &solution.x[at],
+                                                                           n, system.columns, alpha, is_relative);
+        solution.reports.push_back({report.min_pivot, report.alpha, report.retries, report.residual,
+                                    static_cast<double>(static_cast<uint32_t>(report.status))});
+        if (report.status != SolveStatus::solved) continue;
+        solution.condition = std::max(solution.condition, condition_number(a, nullptr, report.alpha, n));
+    }
+    return solution;
+}
+
+} // namespace
+
 void expect_ridge_solution(Problem& problem, const Ridge& ridge)
 {
     const System system = system_of(problem);
-    const uint32_t n = system.unknowns;
-    const uint32_t columns = system.columns;
     const double alpha = static_cast<float>(ridge.alpha);
-    std::vector<double> x(system.rhs.size());
-    std::vector<Fields> reports;
-    double condition = 1;
-    for (size_t b = 0; b < system.batch; ++b) {
-        const double* a = &system.a[b * n * n];
-        const twin::SolveReport<double> report = twin::ridge_solve<double>(
-            a, nullptr, &system.rhs[b * n * columns], &x[b * n * columns], n, columns, alpha, ridge.is_relative);
-        reports.push_back({report.min_pivot, report.alpha, report.retries, report.residual,
-                           static_cast<double>(static_cast<uint32_t>(report.status))});
-        if (report.status != SolveStatus::solved) continue;
-        condition = std::max(condition, condition_number(a, nullptr, report.alpha, n));
-    }
-    Tolerance tolerance = solve_tolerance(condition);
-    const bool is_deficient = (system.tokens > 0 && system.tokens <= n) ||
-                              std::any_of(reports.begin(), reports.end(), [](const Fields& f) { return f[2] > 0; });
+    Solution solution = solve(system, alpha, ridge.is_relative);
+    Tolerance tolerance = solve_tolerance(solution.condition);
+    const bool has_retries =
+        std::any_of(solution.reports.begin(), solution.reports.end(), [](const Fields& f) { return f[2] > 0; });
     // With no more equations than unknowns, rounding of the matrix meets its smallest eigenvalues undiluted.
-    if (is_deficient) tolerance = solve_tolerance(10 * condition);
-    problem.expect("x", {system.batch, n, columns}, tolerance) = std::move(x);
-    expect_report(problem, reports, condition);
+    if (has_retries || (system.tokens > 0 && system.tokens <= system.unknowns)) {
+        tolerance = solve_tolerance(10 * solution.condition);
+    }
+    if (system.is_dual()) {
+        const double times = ridge.is_relative ? double(system.tokens) / system.unknowns : 1.0;
+        const Solution dual = solve(dual_of(problem), alpha * times, ridge.is_relative);
+        solution.reports = dual.reports;
+        solution.condition = dual.condition;
+        tolerance = solve_tolerance(10 * dual.condition);
+    }
+    problem.expect("x", {system.batch, system.unknowns, system.columns}, tolerance) = std::move(solution.x);
+    expect_report(problem, solution.reports, solution.condition);
 }
 
 void add_ridge_solve_cases(std::vector<Case>& cases)

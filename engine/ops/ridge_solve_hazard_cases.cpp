@@ -74,6 +74,7 @@ const std::vector<Hazard>& hazards()
     static const std::vector<Hazard> table{
         {"duplicate_columns_p2_k2", 2, 2, none, {duplicate}},
         {"duplicate_columns_p65_k2_b2", 65, 2, none, {duplicate, duplicate}},
+        {"duplicate_columns_p129_k2_b2", 129, 2, none, {duplicate, keep}},
         {"no_data_p6_k2_b2", 6, 2, {}, {clear, clear}},
         {"no_data_p128_k1", 128, 1, {}, {clear}},
         {"no_data_alpha_p6_k2", 6, 2, {0.1, false}, {clear}},
@@ -84,6 +85,7 @@ const std::vector<Hazard>& hazards()
         {"small_diagonal_p6_k2", 6, 2, none, {fade}},
         {"third_retry_p6_k2_b2", 6, 2, none, {third_mends, keep}},
         {"sixth_retry_p65_k2", 65, 2, none, {sixth_mends}},
+        {"sixth_retry_p129_k2", 129, 2, none, {sixth_mends}},
         {"sixth_retry_p128_k256", 128, 256, none, {sixth_mends}}, // the most loop trips that a solve can take
         {"indefinite_p6_k2", 6, 2, {}, {none_mends}},
         {"negative_p6_k2", 6, 2, none, {negate}},
@@ -92,6 +94,7 @@ const std::vector<Hazard>& hazards()
         {"nan_beside_p6_k2", 6, 2, {}, {nan_beside}},
         {"infinite_p6_k2", 6, 2, {}, {infinite}},
         {"mixed_p6_k2_b6", 6, 2, {}, {keep, clear, nan_beside, keep, none_mends, keep}},
+        {"mixed_p129_k2_b6", 129, 2, {}, {keep, clear, nan_beside, keep, none_mends, negate}},
         {"mixed_p100_k3_b4", 100, 3, {}, {nan_diagonal, keep, clear, keep}, false},
     };
     return table;

@@ -79,7 +79,7 @@ Operator value_aware_sparse_operator()
 {
     return {.name = "value_aware_sparse",
             .layout = Layout::batch,
-            .inputs = {{"p", true}, {"logits", true}, {"v"}},
+            .inputs = {{"v"}, {"p", true}, {"logits", true}},
             .outputs = {"indices", "weights", "error"},
             .attributes = {"budget", "method"},
             .infer = infer_sparse,

@@ -36,8 +36,11 @@ TEST_CASE("run_operator: an unknown attribute or tensor is unsupported and lists
             inputs);
     refuses(Status::unsupported, "ridge_solve has no input \"q\"; it has: a, rhs, k, v", "ridge_solve", {},
             {inputs[0], inputs[1], array("q", {1})});
-    refuses(Status::unsupported, "this version does \"cholesky\" only", "ridge_solve", {{"solver", "qr"}}, inputs);
-    refuses(Status::unsupported, "this version does 0 only", "ridge_solve", {{"refine", 1}}, inputs);
+    refuses(Status::unsupported, "cholesky, cg, cg_compat, qr", "ridge_solve", {{"solver", "lu"}}, inputs);
+    refuses(Status::unsupported, "'refine' goes with solver \"cholesky\", found \"cg\"", "ridge_solve",
+            {{"solver", "cg"}, {"refine", 1}}, inputs);
+    refuses(Status::invalid_argument, "solver \"qr\" works on rows: expected k and v", "ridge_solve",
+            {{"solver", "qr"}}, {array("a", {1, 2, 2}), array("rhs", {1, 2, 1})});
 }
 
 TEST_CASE("run_operator: a missing input is named, with all inputs")
@@ -109,8 +112,8 @@ TEST_CASE("run_operator: both alphas, sizes beyond the kernels and attributes of
     }
     refuses(Status::unsupported, "both 'alpha' and 'alpha_relative'", "ridge_solve",
             {{"alpha", 1}, {"alpha_relative", 1}}, pairs);
-    refuses(Status::unsupported, "P 129 and K 1, at most 128 and 256", "ridge_solve", {},
-            {array("a", {1, 129, 129}), array("rhs", {1, 129, 1})});
+    refuses(Status::unsupported, "P 1025 and K 1, at most 1024 and 256", "ridge_solve", {},
+            {array("a", {1, 1025, 1025}), array("rhs", {1, 1025, 1})});
     refuses(Status::unsupported, "expected an object", "ridge_solve", Json::array(), pairs);
     refuses(Status::unsupported, "attribute 'kind' is missing", "activation", {}, {array("x", {1, 4})});
 }

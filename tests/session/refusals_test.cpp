@@ -230,8 +230,8 @@ TEST_CASE("refusals: a least-squares head without a context input must be causal
 
 TEST_CASE("refusals: a head wider than the solver is unsupported, with the numbers")
 {
-    const Model model = context_model("intention", {{"alpha", 0.5}}, 129, 2).parse(test_device());
-    refused(Status::unsupported, "P 129 and K 2, at most 128 and 256", [&] { (void)make_session(model, 1); });
+    const Model model = context_model("intention", {{"alpha", 0.5}}, 1025, 2).parse(test_device());
+    refused(Status::unsupported, "P 1025 and K 2, at most 1024 and 256", [&] { (void)make_session(model, 1); });
 }
 
 TEST_CASE("refusals: while a step is in flight, what would disturb it waits or is refused")
