@@ -88,6 +88,7 @@ void add_intention_cases(std::vector<Case>& cases);
 void add_intention_hazards(std::vector<Case>& cases);
 void add_short_conv_cases(std::vector<Case>& cases);
 void add_sigma_intention_cases(std::vector<Case>& cases);
+void add_gate_synapse_cases(std::vector<Case>& cases);
 void add_softmax_attention_cases(std::vector<Case>& cases);
 void add_value_aware_cases(std::vector<Case>& cases);
 

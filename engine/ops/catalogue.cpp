@@ -20,6 +20,7 @@ std::vector<Case> catalogue()
     add_sigma_intention_cases(cases);
     add_softmax_attention_cases(cases);
     add_value_aware_cases(cases);
+    add_gate_synapse_cases(cases);
     return cases;
 }
 

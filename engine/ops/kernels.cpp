@@ -7,7 +7,10 @@
 #include "spirv/cholesky.h"
 #include "spirv/conjugate_gradients.h"
 #include "spirv/copy.h"
+#include "spirv/favor.h"
+#include "spirv/favor_stabilizer.h"
 #include "spirv/feature_map.h"
+#include "spirv/gate_synapse.h"
 #include "spirv/kernel_intention.h"
 #include "spirv/linear.h"
 #include "spirv/linear_attention.h"
@@ -48,7 +51,10 @@ const Shader caratheodory{"caratheodory", caratheodory_spirv};
 const Shader cholesky{"cholesky", cholesky_spirv};
 const Shader conjugate_gradients{"conjugate_gradients", conjugate_gradients_spirv};
 const Shader copy{"copy", copy_spirv};
+const Shader favor{"favor", favor_spirv};
+const Shader favor_stabilizer{"favor_stabilizer", favor_stabilizer_spirv};
 const Shader feature_map{"feature_map", feature_map_spirv};
+const Shader gate_synapse{"gate_synapse", gate_synapse_spirv};
 const Shader kernel_intention{"kernel_intention", kernel_intention_spirv};
 const Shader linear{"linear", linear_spirv};
 const Shader linear_attention{"linear_attention", linear_attention_spirv};
@@ -91,7 +97,10 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
         {&kernels::cholesky, true, "P above 128 or refine: panels of 32 columns"},
         {&kernels::conjugate_gradients, true, "solver cg or cg_compat"},
         {&kernels::copy, true, any},
+        {&kernels::favor, true, any},
+        {&kernels::favor_stabilizer, true, any},
         {&kernels::feature_map, true, any},
+        {&kernels::gate_synapse, true, any},
         {&kernels::kernel_intention, true, any},
         {&kernels::linear, true, any},
         {&kernels::linear_attention, true, any},
