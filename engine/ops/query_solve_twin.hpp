@@ -45,8 +45,12 @@ Real conjugate_gradients(const RidgeSystem<Real>& system, const Real* q, Real* x
     if (!(scale > 0)) return Real(0);
     std::vector<Real> r(system.n);
     std::vector<Real> z(system.n);
+    Real mean = system.alpha; // keeps the products in the range of Real
+    for (uint32_t i = 0; i < system.n; ++i) mean += system.a[size_t{i} * system.n + i] / Real(system.n);
     const auto precondition = [&] {
-        for (uint32_t i = 0; i < system.n; ++i) z[i] = system.diagonal(i) > 0 ? r[i] / system.diagonal(i) : Real(0);
+        for (uint32_t i = 0; i < system.n; ++i) {
+            z[i] = system.diagonal(i) > 0 ? r[i] * (mean / system.diagonal(i)) : Real(0);
+        }
     };
     for (uint32_t i = 0; i < system.n; ++i) r[i] = q[i] / scale;
     precondition();

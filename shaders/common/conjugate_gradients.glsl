@@ -16,11 +16,12 @@ float solution(uint row) { return solved[row]; }
 float solved_variance() { return variance_of_query; }
 float diagonal(uint row) { return gram(row, row) + ridge_of(row); }
 
-// A row without a diagonal is a key channel that nothing excites: it stays 0.
+// A row without a diagonal is a key channel that nothing excites: it stays 0. Relative to the mean, so that no product
+// leaves the range of a float before G does.
 float preconditioned(uint row)
 {
     if (kMethod != 0) return rest[row];
-    return diagonal(row) > 0.0 ? rest[row] / diagonal(row) : 0.0;
+    return diagonal(row) > 0.0 ? rest[row] * ((mean + alpha) / diagonal(row)) : 0.0;
 }
 
 
