@@ -96,6 +96,7 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
         {&kernels::caratheodory, true, "value_aware_sparse, exact, N above E + 1"},
         {&kernels::cholesky, true, "P above 128 or refine: panels of 32 columns"},
         {&kernels::conjugate_gradients, true, "solver cg or cg_compat"},
+        {&kernels::conjugate_gradients, true, "solver cg or cg_compat of ridge_solve"},
         {&kernels::copy, true, any},
         {&kernels::favor, true, any},
         {&kernels::favor_stabilizer, true, any},

@@ -21,6 +21,7 @@ Operator simplex_solve_operator();
 Operator softmax_attention_operator();
 Operator triangular_solve_operator();
 Operator value_aware_sparse_operator();
+Operator triangular_solve_operator();
 
 const std::vector<Operator>& operators()
 {
@@ -43,6 +44,7 @@ const std::vector<Operator>& operators()
         all.push_back(softmax_attention_operator());
         all.push_back(triangular_solve_operator());
         all.push_back(value_aware_sparse_operator());
+        all.push_back(triangular_solve_operator());
         return all;
     }();
     return table;
