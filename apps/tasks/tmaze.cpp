@@ -10,7 +10,7 @@ constexpr float kTurn = 0.5F; // actions beyond it turn
 } // namespace
 
 TMaze::TMaze(std::uint32_t length, Purpose purpose, std::uint64_t seed, std::uint32_t index)
-    : length_(length), purpose_(purpose), seed_(seed), index_(index)
+    : length_(length), purpose_(purpose), seed_(seed), index_(index), noise_(purpose, Lane::sensor, seed, index)
 {
     reset(0);
 }
@@ -18,7 +18,9 @@ TMaze::TMaze(std::uint32_t length, Purpose purpose, std::uint64_t seed, std::uin
 void TMaze::reset(std::uint64_t episode)
 {
     Random random(purpose_, Lane::episode, seed_, index_, episode);
+    noise_ = Random(purpose_, Lane::sensor, seed_, index_, episode);
     cue_ = (random.next_block()[0] >> 31) != 0 ? 1.0F : -1.0F;
+    shown_ = cue_;
     cell_ = 0;
     steps_ = 0;
     is_done_ = false;
@@ -26,7 +28,7 @@ void TMaze::reset(std::uint64_t episode)
 
 void TMaze::observe(float* observation) const
 {
-    observation[0] = cell_ == 0 ? cue_ : 0.0F;
+    observation[0] = shown_;
     observation[1] = cell_ > 0 && cell_ < length_ ? 1.0F : 0.0F;
     observation[2] = cell_ == length_ ? 1.0F : 0.0F;
 }
@@ -51,6 +53,7 @@ double TMaze::step(const float* action)
         return (*action > 0) == (cue_ > 0) ? 1 : 0;
     }
     if (!turns && cell_ < length_) ++cell_;
+    if (cell_ > 0) shown_ = static_cast<float>(noise_.uniform(-.5, .5));
     return 0;
 }
 

@@ -6,8 +6,10 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace gramian::tasks {
 namespace {
@@ -23,6 +25,20 @@ Observation seen(const Task& task)
     return observation;
 }
 
+float cue(const Task& task)
+{
+    return dynamic_cast<const TMaze&>(task).cue();
+}
+
+/// Where the task is, by the two flags; what stands beside them is noise.
+char place(const Task& task)
+{
+    const auto [noise, corridor, junction] = seen(task);
+    CHECK((noise >= -.5F && noise < .5F));
+    CHECK(corridor + junction == 1);
+    return corridor == 1 ? 'c' : 'j';
+}
+
 double act(Task& task, float action)
 {
     return task.step(&action);
@@ -33,28 +49,30 @@ double act(Task& task, float action)
 TEST_CASE("tmaze: the cue shows in the first cell only, and the way is as long as its name says")
 {
     const auto task = make_task("tmaze:7", Purpose::training, kSeed, 0);
-    const float cue = seen(*task)[0];
-    CHECK(seen(*task) == Observation{cue, 0, 0});
-    CHECK(cue * cue == 1);
+    CHECK(seen(*task) == Observation{cue(*task), 0, 0});
+    CHECK(std::abs(cue(*task)) == 1);
+    std::set<float> noise;
     for (int step = 1; step < 7; ++step) {
         CHECK(act(*task, 0) == 0);
-        CHECK(seen(*task) == Observation{0, 1, 0});
+        CHECK(place(*task) == 'c');
+        noise.insert(seen(*task)[0]);
+        CHECK(seen(*task) == seen(*task));
     }
+    CHECK(noise.size() == 6);
     act(*task, 0);
-    CHECK(seen(*task) == Observation{0, 0, 1});
+    CHECK(place(*task) == 'j');
     CHECK(!task->is_done());
-    CHECK(act(*task, cue) == 1);
+    CHECK(act(*task, cue(*task)) == 1);
     CHECK(task->is_done());
-    CHECK(act(*task, cue) == 0);
+    CHECK(act(*task, cue(*task)) == 0);
 }
 
 TEST_CASE("tmaze: the wrong turn ends it without a reward")
 {
     const auto task = make_task("tmaze:1", Purpose::training, kSeed, 1);
-    const float cue = seen(*task)[0];
     act(*task, .5F); // not beyond 1/2: straight on
-    CHECK(seen(*task) == Observation{0, 0, 1});
-    CHECK(act(*task, -cue) == 0);
+    CHECK(place(*task) == 'j');
+    CHECK(act(*task, -cue(*task)) == 0);
     CHECK(task->is_done());
 }
 
@@ -63,7 +81,7 @@ TEST_CASE("tmaze: bumping into a wall costs a step, and the steps are counted")
     const auto task = make_task("tmaze:3", Purpose::training, kSeed, 2);
     REQUIRE(task->step_count() == 14);
     act(*task, 1);
-    CHECK(seen(*task)[0] != 0); // still in the first cell
+    CHECK(seen(*task) == Observation{cue(*task), 0, 0}); // still in the first cell
     for (int i = 0; i < 3; ++i) act(*task, 0);
     for (int i = 4; i < 13; ++i) {
         act(*task, 0); // there is no straight on at the junction
@@ -84,7 +102,7 @@ TEST_CASE("tmaze: the teacher always turns right, random actions half of the tim
     for (std::uint32_t index = 0; index < 400; ++index) {
         const auto task = make_task("tmaze:2", Purpose::evaluation, kSeed, index);
         task->reset(kEvaluationEpisode);
-        cues += seen(*task)[0];
+        cues += cue(*task);
         CHECK(teacher_return(*task, kEvaluationEpisode) == 1);
         random += random_return(*task, kEvaluationEpisode, index);
     }
@@ -96,21 +114,27 @@ TEST_CASE("tmaze: the teacher always turns right, random actions half of the tim
     CHECK(random_return(*far, kEvaluationEpisode, 0) == 0);
 }
 
-TEST_CASE("tmaze: the cue belongs to the episode and repeats")
+TEST_CASE("tmaze: cue and noise belong to the episode and repeat")
 {
     const auto task = make_task("tmaze:4", Purpose::validation, kSeed, 0);
     std::string cues;
+    std::vector<float> noise;
     for (int round = 0; round < 2; ++round) {
         std::string now;
+        std::vector<float> shown;
         for (std::uint64_t episode = 0; episode < 20; ++episode) {
             task->reset(episode);
             now += seen(*task)[0] > 0 ? '+' : '-';
+            act(*task, 0);
+            shown.push_back(seen(*task)[0]);
         }
-        if (round == 0) cues = now;
+        if (round == 0) cues = now, noise = shown;
         CHECK(cues == now);
+        CHECK(noise == shown);
     }
     CHECK(cues.find('+') != std::string::npos);
     CHECK(cues.find('-') != std::string::npos);
+    CHECK(std::set<float>(noise.begin(), noise.end()).size() == 20);
 }
 
 TEST_CASE("tmaze: a name without a length, or with a bad one, says what was expected")
