@@ -144,6 +144,11 @@ RecordedEpisode describe_system(const Task& task)
 
 } // namespace
 
+bool is_drawable(const EpisodeOptions& options)
+{
+    return dynamic_cast<const tasks::CartPole*>(make_episode(options, 0).get()) != nullptr;
+}
+
 EpisodeResults run_episodes(const ModelHandle& model, const EpisodeOptions& options)
 {
     gramian_session_options chosen = gramian_session_options_default();

@@ -41,6 +41,9 @@ struct EpisodeResults {
     Json profile = Json::array(); // time per node of the last step
 };
 
+/// Whether a picture of the task can be made: of the cart-poles.
+bool is_drawable(const EpisodeOptions& options);
+
 /// Runs the model on evaluation systems 0 .. episodes-1 of the seed. A model with context inputs is first shown one
 /// demonstration of the teacher on each of these very systems, of as many pairs as its card says.
 EpisodeResults run_episodes(const ModelHandle& model, const EpisodeOptions& options);

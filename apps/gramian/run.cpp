@@ -31,16 +31,21 @@ struct RunOptions {
 
 const char* head_label(const std::string& head)
 {
+    if (head == kNoHead) return "Agent";
     if (head == "intention") return "Intention";
     return head == "linear" ? "Linear attention" : "Softmax attention";
+}
+
+bool is_shown(const RunOptions& options)
+{
+    return !options.record.empty() || options.view == "term";
 }
 
 /// Which heads run: the one that was asked for; all of a shipped agent for a table or a picture; else the model's own.
 std::vector<std::string> heads_to_run(const RunOptions& options)
 {
     if (!options.head.empty()) return {options.head};
-    const bool is_shown = !options.record.empty() || options.view == "term";
-    if (options.common.json && !is_shown) return {"intention"};
+    if (options.common.json && !is_shown(options)) return {"intention"};
     std::vector<std::string> heads;
     for (const std::string& head : kHeads) {
         try {
@@ -77,13 +82,16 @@ RunRow run_head(const DeviceHandle& device, const RunOptions& options, const std
     const ModelHandle model(device, find_agent(options.agent, head).string());
     const Json description = Json::parse(model.json());
     episodes.task = task_of(options, description);
+    if (is_shown(options) && !is_drawable(episodes)) {
+        throw UsageError(fmt::format("no picture of the task {}: only cart-poles are drawn", episodes.task));
+    }
     if (yardsticks.teacher.empty()) yardsticks = measure_yardsticks(episodes);
     const gramian_device_info info = device.info();
     RunRow row{description.at("name").get<std::string>(),
                episodes.task,
                info.name,
                info.is_host ? "host" : "vulkan",
-               head,
+               description.value("has_context", false) ? head : kNoHead,
                options.seed,
                run_episodes(model, episodes),
                yardsticks.teacher,
@@ -95,11 +103,19 @@ RunRow run_head(const DeviceHandle& device, const RunOptions& options, const std
 Recording make_recording(const std::vector<RunRow>& rows, const Yardsticks& yardsticks, double period_s)
 {
     Recording recording;
-    recording.title = fmt::format("{}: one demonstration each", rows.front().agent);
-    recording.subtitle = fmt::format("Cart-poles that no training has seen (seed {}). Each agent saw one demonstration "
-                                     "of the teacher on this very system and learned from it on {}. The three heads "
-                                     "share one encoder design, recipe and number of training iterations.",
-                                     rows.front().seed, rows.front().device);
+    const RunRow& first = rows.front();
+    if (first.head == kNoHead) {
+        recording.title = first.agent;
+        recording.subtitle = fmt::format("Task {}, episodes that no training has seen (seed {}), on {}.", first.task,
+                                         first.seed, first.device);
+    } else {
+        recording.title = fmt::format("{}: one demonstration each", first.agent);
+        recording.subtitle = fmt::format("Cart-poles that no training has seen (seed {}). Each agent saw one "
+                                         "demonstration of the teacher on this very system and learned from it on {}. "
+                                         "The three heads share one encoder design, recipe and number of training "
+                                         "iterations.",
+                                         first.seed, first.device);
+    }
     recording.period_s = period_s;
     recording.episodes = yardsticks.recorded;
     for (const RunRow& row : rows) {
@@ -168,8 +184,7 @@ Exit run(const RunOptions& options)
     episodes.streams = options.streams;
     episodes.seed = options.seed;
     episodes.profile = options.common.profile;
-    const bool is_recorded = !options.record.empty() || options.view == "term";
-    episodes.recorded = !options.trace.empty() ? options.episodes : is_recorded ? kRecordedEpisodes : 0;
+    episodes.recorded = !options.trace.empty() ? options.episodes : is_shown(options) ? kRecordedEpisodes : 0;
     std::vector<RunRow> rows;
     Yardsticks yardsticks;
     for (const std::string& selector : selectors(options.common)) {
@@ -182,7 +197,7 @@ Exit run(const RunOptions& options)
     if (has_progress) fmt::print(stderr, "\r\x1b[K");
     print_results(options, rows);
     if (!options.trace.empty()) write_trace(options.trace, rows.front());
-    if (!is_recorded) return Exit::done;
+    if (!is_shown(options)) return Exit::done;
     rows.resize(heads.size()); // of the first device
     yardsticks.recorded.resize(std::min<size_t>(yardsticks.recorded.size(), kRecordedEpisodes));
     const double period_s = tasks::make_task(episodes.task, tasks::Purpose::evaluation, options.seed, 0)->period_s();

@@ -93,21 +93,23 @@ Json run_json(const RunRow& row)
 void print_run_table(const std::vector<RunRow>& rows)
 {
     const RunRow& first = rows.front();
-    fmt::print("{} on {}: {} unseen systems, seed {}\n\n", first.agent, first.task, first.teacher.size(), first.seed);
+    fmt::print("{} on {}: {} unseen episodes, seed {}\n\n", first.agent, first.task, first.teacher.size(), first.seed);
     fmt::print("  {:<22} {:>8} {:>8} {:>9} {:>12}\n", "", "mean", "worst", "/ teacher", "above half");
     fmt::print("  {:<22} {:>8.1f} {:>8.1f} {:>9.3f} {:>8} of {}\n", "teacher", mean(first.teacher),
                worst(first.teacher), 1.0, first.teacher.size(), first.teacher.size());
     for (const RunRow& row : rows) {
         const bool is_same_device = row.device == first.device && row.executor == first.executor;
-        const std::string label = is_same_device ? row.head : row.head + " (" + row.executor + ")";
+        const std::string head = row.head == kNoHead ? "agent" : row.head;
+        const std::string label = is_same_device ? head : head + " (" + row.executor + ")";
         fmt::print("  {:<22} {:>8.1f} {:>8.1f} {:>9.3f} {:>8} of {}\n", label, mean(row.results.returns),
                    worst(row.results.returns), return_ratio(row), episodes_above_half(row), row.teacher.size());
     }
     fmt::print("  {:<22} {:>8.1f} {:>8.1f}\n\n", "random actions", mean(first.random), worst(first.random));
     for (const RunRow& row : rows) {
         const EpisodeResults& results = row.results;
-        fmt::print("{}, {} head: {} streams, {} steps in {} submissions, {:.0f} us a step (p99 {:.0f})\n", row.device,
-                   row.head, results.streams, results.steps, results.submissions, percentile(results.step_us, 0.5),
+        const std::string head = row.head == kNoHead ? "" : ", " + row.head + " head";
+        fmt::print("{}{}: {} streams, {} steps in {} submissions, {:.0f} us a step (p99 {:.0f})\n", row.device, head,
+                   results.streams, results.steps, results.submissions, percentile(results.step_us, 0.5),
                    percentile(results.step_us, 0.99));
         if (results.solve_retries > 0) fmt::print("  {} ridge retries while solving\n", results.solve_retries);
     }

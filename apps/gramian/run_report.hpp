@@ -8,12 +8,15 @@
 
 namespace gramian::app {
 
+/// The head of a model that learns nothing from demonstrations.
+constexpr const char* kNoHead = "none";
+
 struct RunRow {
     std::string agent;
     std::string task;
     std::string device;
     std::string executor; // vulkan or host
-    std::string head;
+    std::string head;     // or kNoHead
     uint64_t seed = 0;
     EpisodeResults results;
     std::vector<double> teacher;
