@@ -40,6 +40,15 @@ void gramian_task_batch_destroy(gramian_task_batch* batch)
     delete batch;
 }
 
+// sizes: of an observation, of an action, steps of an episode
+void gramian_task_batch_sizes(const gramian_task_batch* batch, std::uint32_t* sizes)
+{
+    const Task& task = *batch->tasks.front();
+    sizes[0] = static_cast<std::uint32_t>(task.observation_size());
+    sizes[1] = static_cast<std::uint32_t>(task.action_size());
+    sizes[2] = static_cast<std::uint32_t>(task.step_count());
+}
+
 void gramian_task_batch_reset(gramian_task_batch* batch, std::uint64_t episode)
 {
     for (auto& task : batch->tasks) task->reset(episode);

@@ -1,5 +1,5 @@
 """Batches of simulated tasks with their teachers, through the C++ library that the engine's own command
-line uses: one implementation of physics and teacher. Used by train.py and evaluate.py."""
+line uses: one implementation of physics and teacher."""
 
 import ctypes
 import os
@@ -41,6 +41,9 @@ class TaskBatch:
         if not handle:
             raise ValueError(f"no task batch '{name}'")
         self._handle = ctypes.c_void_p(handle)
+        sizes = (ctypes.c_uint32 * 3)()
+        self._library.gramian_task_batch_sizes(self._handle, sizes)
+        self.observation_size, self.action_size, self.step_count = sizes
 
     def __del__(self):
         if getattr(self, "_handle", None):
@@ -50,19 +53,19 @@ class TaskBatch:
         self._library.gramian_task_batch_reset(self._handle, ctypes.c_uint64(episode))
 
     def observe(self):
-        out = np.empty((self.count, OBSERVATION_SIZE), np.float32)
+        out = np.empty((self.count, self.observation_size), np.float32)
         self._library.gramian_task_batch_observe(self._handle, _pointer(out))
         return out
 
     def teach(self):
-        out = np.empty((self.count, 1), np.float32)
+        out = np.empty((self.count, self.action_size), np.float32)
         self._library.gramian_task_batch_teach(self._handle, _pointer(out))
         return out
 
     def step(self, actions):
         """Rewards and is_done, both [count]."""
         actions = np.ascontiguousarray(actions, np.float32)
-        assert actions.shape == (self.count, 1)
+        assert actions.shape == (self.count, self.action_size)
         rewards, is_done = np.empty(self.count), np.empty(self.count, np.uint8)
         self._library.gramian_task_batch_step(
             self._handle, _pointer(actions), _pointer(rewards), _pointer(is_done))
@@ -70,8 +73,8 @@ class TaskBatch:
 
     def demonstrate(self, episode=DEMONSTRATION_EPISODE, pairs=DEMONSTRATION_PAIRS):
         """Observations [count, pairs, 5], targets [count, pairs, 1] and the teacher's returns [count]."""
-        observations = np.empty((self.count, pairs, OBSERVATION_SIZE), np.float32)
-        targets = np.empty((self.count, pairs, 1), np.float32)
+        observations = np.empty((self.count, pairs, self.observation_size), np.float32)
+        targets = np.empty((self.count, pairs, self.action_size), np.float32)
         returns = np.empty(self.count)
         if self._library.gramian_task_batch_demonstrate(
                 self._handle, ctypes.c_uint64(episode), pairs, _pointer(observations),
@@ -93,10 +96,10 @@ class TaskBatch:
 
 
 def play(batch, act, episode=EVALUATION_EPISODE):
-    """Returns [count] of an episode in which act(observations [count, 5]) -> actions [count, 1] acts."""
+    """Returns [count] of an episode in which act(observations [count, size]) -> actions [count, size] acts."""
     batch.reset(episode)
     total = np.zeros(batch.count)
-    for _ in range(STEP_COUNT):
+    for _ in range(batch.step_count):
         rewards, is_done = batch.step(act(batch.observe()))
         total += rewards
         if is_done.all():
