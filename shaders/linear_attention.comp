@@ -7,38 +7,13 @@
 // with W = beta k or k. kColumns lanes own a column of S each, the other lanes share its rows, so that a lane always
 // meets the elements that it wrote itself. Normalised, z lies in shared memory and the workgroup goes through the
 // columns in blocks; otherwise blocks of columns are workgroups of their own.
-#include "common/storage.glsl"
-#include "common/feature.glsl"
-#include "linear_attention.h"
+#include "common/recurrence.glsl"
 
 layout(local_size_x = 64) in;
-layout(constant_id = 0) const uint kQArena = kActivations;
-layout(constant_id = 1) const uint kKArena = kActivations;
-layout(constant_id = 2) const uint kVArena = kActivations;
-layout(constant_id = 3) const uint kOArena = kActivations;
-layout(constant_id = 4) const uint kStateArena = kActivations;
-layout(constant_id = 5) const uint kColumns = 64; // a power of two up to 64
-layout(constant_id = 6) const uint kHasInitial = 1;
-layout(constant_id = 7) const uint kFeature = kFeatureIdentity;
-layout(constant_id = 8) const uint kDecay = 0; // 0: none, 1: a number a head, 2: a number a key feature
-layout(constant_id = 9) const uint kIsNegExp = 0;
-layout(constant_id = 10) const uint kHasHeadFactor = 0;
-layout(constant_id = 11) const uint kBeta = 0; // as kDecay
-layout(constant_id = 12) const uint kRule = 0; // 0: none, 1: delta, 2: general
-layout(constant_id = 13) const uint kErasesPre = 0;
-layout(constant_id = 14) const uint kWritesPlain = 0;
-layout(constant_id = 15) const uint kReadsBefore = 0;
-layout(constant_id = 16) const uint kHasGain = 0;
-layout(constant_id = 17) const uint kHasBonus = 0;
-layout(constant_id = 18) const uint kNormalize = 0;
-layout(push_constant) uniform Push { LinearAttentionParameters p; };
 
 const uint kMaxWidth = 1024;
 shared vec2 parts[64];
 shared float z[kNormalize == 1 ? kMaxWidth : 1];
-
-uint token_head; // (slot T + token) H + head
-uint head;
 
 float decay_of(uint i)
 {
@@ -151,8 +126,7 @@ void take_block(uint slot, uint block)
 {
     uint lane = gl_LocalInvocationID.x;
     uint stream = stream_of(p.streams, slot);
-    uint end = stream == kNone ? 0 : p.counts == kNone ? p.tokens : io_words[p.counts + slot];
-    uint count = min(p.count, end > p.first ? end - p.first : 0);
+    uint count = count_of(slot, stream);
     uint state_head = stream * p.heads + head;
     uint column = block * kColumns + lane % kColumns;
     uint at = state_head * p.width * p.columns + column;

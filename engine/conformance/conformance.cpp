@@ -1,13 +1,9 @@
 // The C API of conformance.h: every function is one guarded call.
-#include "gramian/conformance.h"
-
 #include "build_stamp.h"
+#include "conformance/boundary.hpp"
 #include "conformance/run_case.hpp"
 #include "conformance/vectors.hpp"
 #include "ops/kernels.hpp"
-
-#include <cstring>
-#include <new>
 
 using namespace gramian;
 
@@ -22,52 +18,6 @@ struct gramian_conformance {
 
 namespace {
 
-thread_local std::string last_error;
-
-template <class Body>
-gramian_status guard(Body&& body) noexcept
-{
-    try {
-        body();
-        return GRAMIAN_OK;
-    } catch (const Error& error) {
-        last_error = error.what();
-        return static_cast<gramian_status>(error.status());
-    } catch (const std::bad_alloc&) {
-        last_error = "out of memory on the host";
-        return GRAMIAN_OUT_OF_MEMORY;
-    } catch (const std::exception& error) {
-        last_error = error.what();
-        return GRAMIAN_INTERNAL;
-    }
-}
-
-template <class Pointer>
-void require_pointer(Pointer pointer, const char* what)
-{
-    if (!pointer) raise(Status::invalid_argument, "{} is NULL", what);
-}
-
-/// A struct from a caller may be shorter or longer than ours: the common part counts.
-template <class Struct>
-Struct read_struct(const Struct* given, Struct defaults)
-{
-    if (!given) return defaults;
-    if (given->size < sizeof(uint32_t)) raise(Status::invalid_argument, "a struct whose size is not filled in");
-    std::memcpy(&defaults, given, std::min<size_t>(given->size, sizeof(Struct)));
-    return defaults;
-}
-
-template <class Struct>
-void write_struct(Struct* room, const Struct& value)
-{
-    require_pointer(room, "the struct to fill");
-    const uint32_t size = room->size;
-    if (size < sizeof(uint32_t)) raise(Status::invalid_argument, "a struct whose size is not filled in");
-    std::memcpy(room, &value, std::min<size_t>(size, sizeof(Struct)));
-    room->size = size;
-}
-
 const Case& case_at(const gramian_conformance* conformance, uint32_t index)
 {
     require_pointer(conformance, "conformance");
@@ -75,21 +25,6 @@ const Case& case_at(const gramian_conformance* conformance, uint32_t index)
         raise(Status::invalid_argument, "case {}: there are {}", index, conformance->cases.size());
     }
     return conformance->cases[index];
-}
-
-DeviceOptions device_options(const gramian_device_options& given)
-{
-    DeviceOptions options;
-    if (given.limits > GRAMIAN_LIMITS_MINIMUM) raise(Status::invalid_argument, "limits {}: unknown", given.limits);
-    if (given.selector) options.selector = given.selector;
-    options.limits = static_cast<Limits>(given.limits);
-    options.validation = given.validation != 0;
-    if (given.timeout_ns) options.timeout_ns = given.timeout_ns;
-    if (given.pipeline_cache) {
-        const auto* bytes = static_cast<const std::byte*>(given.pipeline_cache);
-        options.pipeline_cache.assign(bytes, bytes + given.pipeline_cache_bytes);
-    }
-    return options;
 }
 
 gramian_case_result result_of(const CaseResult& found)
@@ -104,8 +39,7 @@ gramian_case_result result_of(const CaseResult& found)
     result.max = found.max;
     result.worst_index = found.worst_index;
     result.microseconds = found.us;
-    const size_t length = std::min(found.reason.size(), sizeof result.reason - 1);
-    std::memcpy(result.reason, found.reason.data(), length);
+    copy_text(result.reason, sizeof result.reason, found.reason);
     return result;
 }
 
@@ -166,9 +100,30 @@ Json header_of(const gramian_conformance& conformance)
 
 } // namespace
 
+std::string& gramian::last_boundary_error()
+{
+    thread_local std::string text;
+    return text;
+}
+
+DeviceOptions gramian::device_options(const gramian_device_options& given)
+{
+    DeviceOptions options;
+    if (given.limits > GRAMIAN_LIMITS_MINIMUM) raise(Status::invalid_argument, "limits {}: unknown", given.limits);
+    if (given.selector) options.selector = given.selector;
+    options.limits = static_cast<Limits>(given.limits);
+    options.validation = given.validation != 0;
+    if (given.timeout_ns) options.timeout_ns = given.timeout_ns;
+    if (given.pipeline_cache) {
+        const auto* bytes = static_cast<const std::byte*>(given.pipeline_cache);
+        options.pipeline_cache.assign(bytes, bytes + given.pipeline_cache_bytes);
+    }
+    return options;
+}
+
 const char* gramian_conformance_last_error(void)
 {
-    return last_error.c_str();
+    return last_boundary_error().c_str();
 }
 
 gramian_status gramian_conformance_create(const gramian_conformance_options* options, gramian_conformance** conformance)

@@ -24,6 +24,7 @@ struct Caps {
     bool stages_transfers = false;
 
     uint32_t subgroup_size = 1;
+    bool has_subgroup_broadcast = false; // in compute kernels
     uint32_t max_workgroup_invocations = 128;
     uint32_t max_shared_bytes = 16384;
     uint32_t max_push_bytes = 128;
@@ -38,6 +39,7 @@ struct Caps {
     void reduce_to_minimum()
     {
         stages_transfers = true;
+        has_subgroup_broadcast = false;
         max_workgroup_invocations = 128;
         max_shared_bytes = 16384;
         max_push_bytes = 128;

@@ -88,6 +88,8 @@ Caps read_caps(VkPhysicalDevice device, uint32_t family, uint32_t instance_versi
     caps.driver_version = first.driverVersion;
     caps.is_software = first.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
     caps.subgroup_size = subgroup.subgroupSize;
+    caps.has_subgroup_broadcast = (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_BALLOT_BIT) &&
+                                  (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT);
     caps.max_workgroup_invocations = std::min(limits.maxComputeWorkGroupInvocations, limits.maxComputeWorkGroupSize[0]);
     caps.max_shared_bytes = limits.maxComputeSharedMemorySize;
     caps.max_push_bytes = limits.maxPushConstantsSize;

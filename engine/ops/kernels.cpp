@@ -2,6 +2,8 @@
 
 #include "base/hash.hpp"
 #include "ops/query_solve.hpp"
+#include "ops/linear_recurrence.hpp"
+#include "ops/ridge_solve.hpp"
 #include "spirv/append.h"
 #include "spirv/caratheodory.h"
 #include "spirv/cholesky.h"
@@ -14,6 +16,8 @@
 #include "spirv/kernel_intention.h"
 #include "spirv/linear.h"
 #include "spirv/linear_attention.h"
+#include "spirv/linear_attention_sharded.h"
+#include "spirv/linear_attention_software.h"
 #include "spirv/log_attention.h"
 #include "spirv/log_linear_attention.h"
 #include "spirv/log_recurrence.h"
@@ -58,6 +62,8 @@ const Shader gate_synapse{"gate_synapse", gate_synapse_spirv};
 const Shader kernel_intention{"kernel_intention", kernel_intention_spirv};
 const Shader linear{"linear", linear_spirv};
 const Shader linear_attention{"linear_attention", linear_attention_spirv};
+const Shader linear_attention_sharded{"linear_attention_sharded", linear_attention_sharded_spirv};
+const Shader linear_attention_software{"linear_attention_software", linear_attention_software_spirv};
 const Shader log_attention{"log_attention", log_attention_spirv};
 const Shader log_linear_attention{"log_linear_attention", log_linear_attention_spirv};
 const Shader log_recurrence{"log_recurrence", log_recurrence_spirv};
@@ -104,7 +110,11 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
         {&kernels::gate_synapse, true, any},
         {&kernels::kernel_intention, true, any},
         {&kernels::linear, true, any},
-        {&kernels::linear_attention, true, any},
+        {&kernels::linear_attention, true, "any shape but those below"},
+        {&kernels::linear_attention_sharded, !runs_columns_whole(caps),
+         "F and E of 16, 32, 64 or 128, not normalised: GPUs, and devices without subgroup broadcasts"},
+        {&kernels::linear_attention_software, runs_columns_whole(caps),
+         "F and E of 16, 32, 64 or 128, not normalised: software drivers with subgroup broadcasts"},
         {&kernels::log_attention, true, any},
         {&kernels::log_linear_attention, true, any},
         {&kernels::log_recurrence, true, any},

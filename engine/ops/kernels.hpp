@@ -23,6 +23,8 @@ extern const Shader gate_synapse;
 extern const Shader kernel_intention;
 extern const Shader linear;
 extern const Shader linear_attention;
+extern const Shader linear_attention_sharded;
+extern const Shader linear_attention_software;
 extern const Shader log_attention;
 extern const Shader log_linear_attention;
 extern const Shader log_recurrence;

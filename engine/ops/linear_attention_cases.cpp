@@ -1,6 +1,6 @@
 // Cases of `linear_attention`: every published layer that its attributes select, at several sizes, against the
 // recurrence in float64.
-#include "ops/cases.hpp"
+#include "ops/linear_attention_cases.hpp"
 #include "ops/feature_map_twin.hpp"
 #include "ops/linear_recurrence_twin.hpp"
 
@@ -36,19 +36,10 @@ constexpr Layer kLayers[] = {
     {"rfa", R"({"feature":"rfa","normalize":true,"scale":1,"denominator_min":0.01})", 0, 0, false, false, false, false},
 };
 
-struct Size {
-    uint32_t batch;
-    uint32_t tokens;
-    uint32_t heads;
-    uint32_t width;
-    uint32_t columns;
-    bool is_quick = true;
-};
-
-constexpr Size kSizes[] = {
+constexpr RecurrenceSize kSizes[] = {
     {1, 1, 1, 1, 1},
     {2, 7, 3, 5, 3},
-    {1, 3, 2, 63, 65},
+    {1, 3, 2, 63, 65, false},
     {2, 4, 1, 64, 64},
     {1, 2, 1, 128, 256, false},
     {1, 300, 1, 16, 16, false},
@@ -60,7 +51,7 @@ constexpr Tolerance kTolerance{5e-6, 2e-5};
 
 constexpr uint32_t kProjections = 12; // random features of the rfa cases
 
-void draw(Problem& problem, const Layer& layer, const Size& size, uint32_t features)
+void draw(Problem& problem, const Layer& layer, const RecurrenceSize& size, uint32_t features)
 {
     const Shape key{size.batch, size.tokens, size.heads, size.width};
     const double unit = 1 / std::sqrt(static_cast<double>(size.width)); // keys of length 1: the delta rule stays stable
@@ -84,7 +75,7 @@ void draw(Problem& problem, const Layer& layer, const Size& size, uint32_t featu
 /// The reference of one head: features first, then token after token.
 class Head {
 public:
-    Head(const Problem& problem, const Json& attributes, const Size& size, uint32_t features)
+    Head(const Problem& problem, const Json& attributes, const RecurrenceSize& size, uint32_t features)
         : size_(size), features_(features)
     {
         for (const NamedArray& array : problem.inputs()) arrays_.emplace_back(array.name, problem.doubles(array.name));
@@ -169,7 +160,7 @@ private:
         twin::recurrence_step(rule_, token, s, z, o, scale_, 1e-10, denominator_min_);
     }
 
-    Size size_;
+    RecurrenceSize size_;
     uint32_t features_;
     std::vector<std::pair<std::string, std::vector<double>>> arrays_;
     twin::RecurrenceRule rule_;
@@ -179,7 +170,7 @@ private:
     bool is_normalized_ = false;
 };
 
-void prepare(Problem& problem, const Layer& layer, const Size& size)
+void prepare(Problem& problem, const Layer& layer, const RecurrenceSize& size)
 {
     const Json attributes = Json::parse(layer.attributes);
     const bool is_random = attributes.value("feature", "") == "rfa";
@@ -199,18 +190,32 @@ void prepare(Problem& problem, const Layer& layer, const Size& size)
     }
 }
 
+Case case_of(const Layer& layer, const RecurrenceSize& size)
+{
+    Case test;
+    test.name = fmt::format("linear_attention.{}.b{}_t{}_h{}_d{}_e{}.f32", layer.name, size.batch, size.tokens,
+                            size.heads, size.width, size.columns);
+    test.op = "linear_attention";
+    test.attributes = Json::parse(layer.attributes);
+    test.prepare = [&layer, size](Problem& problem) { prepare(problem, layer, size); };
+    test.is_quick = size.is_quick;
+    return test;
+}
+
 } // namespace
+
+Case linear_attention_case(std::string_view layer, const RecurrenceSize& size)
+{
+    const auto found = std::find_if(std::begin(kLayers), std::end(kLayers),
+                                    [&](const Layer& known) { return known.name == layer; });
+    if (found == std::end(kLayers)) raise(Status::internal, "no layer {}", in_quotes(layer));
+    return case_of(*found, size);
+}
 
 void add_linear_attention_cases(std::vector<Case>& cases)
 {
     for (const Layer& layer : kLayers) {
-        for (const Size& size : kSizes) {
-            const std::string name = fmt::format("linear_attention.{}.b{}_t{}_h{}_d{}_e{}.f32", layer.name, size.batch,
-                                                 size.tokens, size.heads, size.width, size.columns);
-            cases.push_back({name, "linear_attention", Json::parse(layer.attributes),
-                             [&layer, &size](Problem& problem) { prepare(problem, layer, size); },
-                             size.is_quick && size.width != 63});
-        }
+        for (const RecurrenceSize& size : kSizes) cases.push_back(case_of(layer, size));
     }
 }
 

@@ -34,7 +34,12 @@ enum Constant : uint32_t {
     kHasGain,
     kHasBonus,
     kNormalize,
-    kConstantCount
+    kConstantCount,
+    // of the kernels for 16, 32, 64 and 128 features and columns
+    kLanes = kConstantCount,
+    kWidth,
+    kVectors,
+    kRows, // of a lane; software: vectors of a lane, and whether the launch has one token
 };
 
 /// The tensors of one head as the host function walks through them.
@@ -154,7 +159,7 @@ void check(const LinearRecurrence& r)
     }
 }
 
-std::vector<uint32_t> constants_of(const LinearRecurrence& r, uint32_t group_columns, bool has_initial)
+std::vector<uint32_t> constants_of(const LinearRecurrence& r, uint32_t group_columns)
 {
     std::vector<uint32_t> c(kConstantCount);
     c[kQArena] = arena_constant(r.q);
@@ -163,7 +168,7 @@ std::vector<uint32_t> constants_of(const LinearRecurrence& r, uint32_t group_col
     c[kOArena] = arena_constant(r.o);
     c[kStateArena] = arena_constant(r.state);
     c[kColumns] = group_columns;
-    c[kHasInitial] = has_initial;
+    c[kHasInitial] = r.initial != nullptr;
     c[kFeature] = static_cast<uint32_t>(r.feature);
     c[kDecay] = form_of(r.decay);
     c[kIsNegExp] = r.is_neg_exp;
@@ -211,29 +216,102 @@ gpu::LinearAttentionParameters parameters_of(const LinearRecurrence& r)
             r.denominator_min};
 }
 
+/// How one token is shared out: which kernel, its constants, and what of 60,000 loop trips a token takes.
+struct Layout {
+    Kernel kernel;
+    uint32_t blocks = 1; // workgroups a head
+    uint64_t trips = 0;
+};
+
+bool is_hot(uint32_t size)
+{
+    return size == 16 || size == 32 || size == 64 || size == 128;
+}
+
+/// Decided by shapes and device alone: a stream must meet the same sums however it is cut, and in whatever company.
+bool is_hot_shape(const LinearRecurrence& r)
+{
+    const auto is_aligned = [](const Tensor* tensor) { return !tensor || tensor->offset % 4 == 0; };
+    return is_hot(r.k.shape[3]) && is_hot(r.v.shape[3]) && !r.state_z && is_aligned(&r.q) && is_aligned(&r.k) &&
+           is_aligned(&r.v) && is_aligned(&r.o) && is_aligned(&r.state) && is_aligned(r.initial) &&
+           is_aligned(r.decay) && is_aligned(r.beta) && is_aligned(r.erase_read) && is_aligned(r.erase_write) &&
+           is_aligned(r.value_gain) && is_aligned(r.bonus);
+}
+
+Layout sharded_layout(const LinearRecurrence& r)
+{
+    // 8 rows of 4 columns are 32 registers of state: with more, some GPU's compiler spills.
+    constexpr uint32_t kRowsOfLane = 8;
+    const uint32_t width = r.k.shape[3];
+    const uint32_t vectors = r.v.shape[3] / 4;
+    const uint32_t shares = width / kRowsOfLane;
+    const uint32_t lane_vectors = std::min(64 / shares, vectors);
+    Layout layout;
+    layout.kernel = {&kernels::linear_attention_sharded, constants_of(r, 0)};
+    const auto add = {shares * lane_vectors, width, vectors, kRowsOfLane};
+    layout.kernel.constants.insert(layout.kernel.constants.end(), add);
+    layout.blocks = vectors / lane_vectors;
+    layout.trips = 1 + 2 * (shares + 5 * kRowsOfLane / 4);
+    return layout;
+}
+
+Layout software_layout(const Caps& caps, const LinearRecurrence& r)
+{
+    constexpr uint32_t kRowsOfBlock = 16;
+    const uint32_t width = r.k.shape[3];
+    const uint32_t vectors = r.v.shape[3] / 4;
+    const uint32_t lanes = caps.subgroup_size;
+    const uint32_t lane_vectors = vectors > lanes ? 2 : 1; // more take seconds to compile
+    Layout layout;
+    layout.kernel = {&kernels::linear_attention_software, constants_of(r, 0)};
+    const auto add = {lanes, width, vectors, lane_vectors, r.count == 1 ? 1U : 0U};
+    layout.kernel.constants.insert(layout.kernel.constants.end(), add);
+    layout.blocks = ceil_div(vectors, lanes * lane_vectors);
+    layout.trips = 1 + 2 * (width / kRowsOfBlock) * (1 + 5 * kRowsOfBlock / 4) * lane_vectors;
+    return layout;
+}
+
+Layout any_layout(const LinearRecurrence& r)
+{
+    const uint32_t width = r.k.shape[3];
+    const uint32_t columns = r.v.shape[3];
+    const uint32_t group_columns = columns_per_group(columns);
+    const uint32_t blocks = ceil_div(columns, group_columns);
+    // Rows of S once or twice, rows of z, the sums over lanes.
+    const uint32_t rows = ceil_div(width, 64 / group_columns);
+    const uint64_t sweeps = r.rule == EraseRule::none ? 1 : 2;
+    const uint64_t trips = (sweeps * (rows + 7) + ceil_div(width, 64)) * (r.state_z ? blocks : 1) + 1;
+    return {{&kernels::linear_attention, constants_of(r, group_columns)}, r.state_z ? 1 : blocks, trips};
+}
+
+Layout layout_of(const Caps& caps, const LinearRecurrence& r)
+{
+    if (!is_hot_shape(r)) return any_layout(r);
+    return runs_columns_whole(caps) ? software_layout(caps, r) : sharded_layout(r);
+}
+
 } // namespace
+
+bool runs_columns_whole(const Caps& caps)
+{
+    return caps.is_software && caps.has_subgroup_broadcast && caps.subgroup_size >= 4;
+}
 
 void linear_recurrence(Recorder& recorder, const LinearRecurrence& r)
 {
     check(r);
     const Shape& k = r.k.shape;
-    const uint32_t columns = r.v.shape[3];
-    const uint32_t group_columns = columns_per_group(columns);
-    const uint32_t blocks = ceil_div(columns, group_columns);
-    // Loop trips of an invocation for one token: rows of S once or twice, rows of z, the sums over lanes.
-    const uint32_t rows = ceil_div(k[3], 64 / group_columns);
-    const uint64_t sweeps = r.rule == EraseRule::none ? 1 : 2;
-    const uint64_t trips = (sweeps * (rows + 7) + ceil_div(k[3], 64)) * (r.state_z ? blocks : 1) + 1;
-    const auto tokens_per_launch = static_cast<uint32_t>(std::max<uint64_t>(1, kMaxTrips / trips));
+    const Layout layout = layout_of(recorder.caps, r);
+    const auto tokens_per_launch = static_cast<uint32_t>(std::max<uint64_t>(1, kMaxTrips / layout.trips));
     gpu::LinearAttentionParameters p = parameters_of(r);
-    bool has_initial = r.initial != nullptr;
     for (uint32_t done = 0; done < r.count; done += p.count) {
         p.first = r.first + done;
         p.count = std::min(tokens_per_launch, r.count - done);
         Launch launch;
-        launch.kernel = {&kernels::linear_attention, constants_of(r, group_columns, has_initial)};
+        launch.kernel = layout.kernel;
+        launch.kernel.constants[kHasInitial] = done > 0 || r.initial;
         launch.set_push(p);
-        launch.groups = {r.state_z ? 1 : blocks, k[2], k[0]};
+        launch.groups = {layout.blocks, k[2], k[0]};
         launch.reads = {r.q.slice(), r.k.slice(), r.v.slice()};
         for (const Tensor* tensor : {r.initial, r.initial_z, r.decay, r.head_factor, r.beta, r.erase_read,
                                      r.erase_write, r.value_gain, r.bonus}) {
@@ -243,7 +321,6 @@ void linear_recurrence(Recorder& recorder, const LinearRecurrence& r)
         if (r.state_z) launch.writes.push_back(r.state_z->slice());
         launch.host = on_host;
         recorder.list.append(std::move(launch));
-        has_initial = true;
         p.initial = p.state; // the next launch goes on from where this one stopped
         p.initial_z = p.state_z;
     }

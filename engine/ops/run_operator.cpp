@@ -19,6 +19,7 @@ constexpr uint32_t kOutputGuardWord = 0x7fc0beef;
 struct Placed {
     Tensors in;
     Tensors out;
+    Tensors states; // of a recurrent operator that keeps them
     std::vector<std::pair<Tensor, std::vector<float>>> uploads;
 };
 
@@ -130,8 +131,95 @@ void expand_report(const NamedArray& report, std::vector<NamedArray>& outputs)
 
 } // namespace
 
-OperatorRun run_operator(Device& device, std::string_view name, const Json& attributes_json,
-                         const std::vector<NamedArray>& inputs, const OperatorRunOptions& options)
+struct OperatorProgram::Parts {
+    Parts(Device& device, const Operator& op, const Attributes& attributes, const std::vector<NamedArray>& inputs,
+          bool keeps_states);
+
+    void place_states(const Operator& op, const Attributes& attributes, const std::vector<NamedArray>& inputs);
+    void record(const Operator& op, const Attributes& attributes, Recorder& recorder);
+    void upload();
+
+    std::string_view name;
+    bool keeps_states;
+    ArenaLayout weights{Arena::weights};
+    ArenaLayout states{Arena::state, kGuard};
+    ArenaLayout activations{Arena::activations, kGuard};
+    Placed placed;
+    LaunchList list;
+    std::unique_ptr<Memory> weight_memory, state_memory, activation_memory;
+    std::unique_ptr<Program> program;
+};
+
+OperatorProgram::Parts::Parts(Device& device, const Operator& op, const Attributes& attributes,
+                              const std::vector<NamedArray>& inputs, bool keeps)
+    : name(op.name), keeps_states(keeps)
+{
+    placed = place_inputs(op, inputs, weights, activations);
+    for (auto& [output, shape] : op.infer(attributes, placed.in)) placed.out.add(output, activations.take(shape));
+    if (op.constants) {
+        for (Constant& constant : op.constants(attributes, placed.in)) {
+            const Tensor tensor = weights.take({static_cast<uint32_t>(constant.values.size())});
+            placed.in.add(constant.name, tensor);
+            placed.uploads.emplace_back(tensor, std::move(constant.values));
+        }
+    }
+    if (keeps_states) place_states(op, attributes, inputs);
+    list.set_label(std::string(name));
+    Recorder recorder{list, device.caps(), activations};
+    record(op, attributes, recorder);
+    weight_memory = device.allocate(MemoryKind::device, weights.bytes(), "operator weights");
+    state_memory = device.allocate(MemoryKind::device, states.bytes(), "operator states");
+    activation_memory = device.allocate(MemoryKind::device, activations.bytes(), "operator tensors");
+    upload();
+    Arenas arenas;
+    arenas.memory[static_cast<size_t>(Arena::weights)] = weight_memory.get();
+    arenas.memory[static_cast<size_t>(Arena::state)] = state_memory.get();
+    arenas.memory[static_cast<size_t>(Arena::activations)] = activation_memory.get();
+    program = device.compile(list, arenas, {std::string(name), {}, {}, false});
+}
+
+void OperatorProgram::Parts::place_states(const Operator& op, const Attributes& attributes,
+                                          const std::vector<NamedArray>& inputs)
+{
+    if (!op.recurrent) raise(Status::unsupported, "{}: keeps no state from run to run", name);
+    const uint32_t streams = placed.in.entries().front().tensor.shape[0];
+    for (const StateShape& kept : op.recurrent->states(attributes, placed.in)) {
+        Shape shape{streams};
+        for (uint32_t axis = 0; axis < kept.shape.rank(); ++axis) shape.append(kept.shape[axis]);
+        const Tensor tensor = states.take(shape);
+        placed.states.add(kept.name, tensor);
+        const auto given = std::find_if(inputs.begin(), inputs.end(),
+                                        [&](const NamedArray& input) { return input.name == kept.name; });
+        const bool is_given = given != inputs.end();
+        placed.uploads.emplace_back(tensor, is_given ? given->values : std::vector<float>(shape.element_count()));
+    }
+}
+
+void OperatorProgram::Parts::record(const Operator& op, const Attributes& attributes, Recorder& recorder)
+{
+    if (!keeps_states) {
+        op.record(recorder, attributes, placed.in, placed.out);
+        return;
+    }
+    SlotMap map;
+    map.slots = placed.in.entries().front().tensor.shape[0];
+    op.recurrent->record(recorder, attributes, placed.in, placed.states, placed.out, map);
+}
+
+void OperatorProgram::Parts::upload()
+{
+    fill_guards(*activation_memory, activations, placed.out);
+    fill_guards(*state_memory, states, placed.states);
+    for (const auto& [tensor, values] : placed.uploads) {
+        Memory& memory = tensor.arena == Arena::weights ? *weight_memory
+                         : tensor.arena == Arena::state ? *state_memory
+                                                        : *activation_memory;
+        write_floats(memory, tensor.slice().offset, values);
+    }
+}
+
+OperatorProgram::OperatorProgram(Device& device, std::string_view name, const Json& attributes_json,
+                                 const std::vector<NamedArray>& inputs, bool keeps_states)
 {
     const Operator* op = find_operator(name);
     if (!op) {
@@ -140,56 +228,70 @@ OperatorRun run_operator(Device& device, std::string_view name, const Json& attr
     const Attributes attributes(attributes_json, std::string(name), Status::unsupported);
     check_attribute_names(*op, attributes);
     check_inputs(*op, attributes, inputs);
+    parts_ = std::make_unique<Parts>(device, *op, attributes, inputs, keeps_states);
+}
 
-    ArenaLayout weights(Arena::weights);
-    ArenaLayout activations(Arena::activations, kGuard);
-    Placed placed = place_inputs(*op, inputs, weights, activations);
-    for (auto& [output, shape] : op->infer(attributes, placed.in)) placed.out.add(output, activations.take(shape));
-    if (op->constants) {
-        for (Constant& constant : op->constants(attributes, placed.in)) {
-            const Tensor tensor = weights.take({static_cast<uint32_t>(constant.values.size())});
-            placed.in.add(constant.name, tensor);
-            placed.uploads.emplace_back(tensor, std::move(constant.values));
-        }
+OperatorProgram::~OperatorProgram() = default;
+OperatorProgram::OperatorProgram(OperatorProgram&&) noexcept = default;
+
+Program& OperatorProgram::program()
+{
+    return *parts_->program;
+}
+
+uint64_t OperatorProgram::bytes_moved() const
+{
+    return parts_->list.bytes_moved();
+}
+
+uint32_t OperatorProgram::dispatches() const
+{
+    return static_cast<uint32_t>(parts_->list.launches().size());
+}
+
+void OperatorProgram::check_guards()
+{
+    gramian::check_guards(*parts_->activation_memory, parts_->placed.in, kGuardWord, parts_->name);
+    gramian::check_guards(*parts_->activation_memory, parts_->placed.out, kOutputGuardWord, parts_->name);
+}
+
+std::vector<NamedArray> OperatorProgram::outputs()
+{
+    std::vector<NamedArray> outputs;
+    const auto read = [&](Memory& memory, const Tensors::Entry& entry) {
+        NamedArray output{entry.name, entry.tensor.shape, std::vector<float>(entry.tensor.element_count())};
+        memory.read(entry.tensor.slice().offset, std::as_writable_bytes(std::span<float>(output.values)));
+        return output;
+    };
+    for (const Tensors::Entry& entry : parts_->placed.out.entries()) {
+        if (parts_->placed.states.has(entry.name)) continue;
+        NamedArray output = read(*parts_->activation_memory, entry);
+        if (entry.name == "report")
+            expand_report(output, outputs);
+        else
+            outputs.push_back(std::move(output));
     }
-    LaunchList list;
-    list.set_label(std::string(name));
-    Recorder recorder{list, device.caps(), activations};
-    op->record(recorder, attributes, placed.in, placed.out);
-
-    const auto weight_memory = device.allocate(MemoryKind::device, weights.bytes(), "operator weights");
-    const auto activation_memory = device.allocate(MemoryKind::device, activations.bytes(), "operator tensors");
-    fill_guards(*activation_memory, activations, placed.out);
-    for (const auto& [tensor, values] : placed.uploads) {
-        write_floats(tensor.arena == Arena::weights ? *weight_memory : *activation_memory, tensor.slice().offset,
-                     values);
+    for (const Tensors::Entry& entry : parts_->placed.states.entries()) {
+        outputs.push_back(read(*parts_->state_memory, entry));
     }
-    Arenas arenas;
-    arenas.memory[static_cast<size_t>(Arena::weights)] = weight_memory.get();
-    arenas.memory[static_cast<size_t>(Arena::activations)] = activation_memory.get();
-    const auto program = device.compile(list, arenas, {std::string(name), {}, {}, false});
+    return outputs;
+}
 
+OperatorRun run_operator(Device& device, std::string_view name, const Json& attributes,
+                         const std::vector<NamedArray>& inputs, const OperatorRunOptions& options)
+{
+    OperatorProgram program(device, name, attributes, inputs, false);
     OperatorRun run;
-    run.bytes_moved = list.bytes_moved();
-    run.dispatches = static_cast<uint32_t>(list.launches().size());
+    run.bytes_moved = program.bytes_moved();
+    run.dispatches = program.dispatches();
     for (uint32_t i = 0; i < std::max(options.repeat, 1U); ++i) {
         const auto start = std::chrono::steady_clock::now();
-        program->run();
+        program.program().run();
         const std::chrono::duration<double, std::micro> spent = std::chrono::steady_clock::now() - start;
         run.run_us.push_back(spent.count());
     }
-    if (options.check_guards) {
-        check_guards(*activation_memory, placed.in, kGuardWord, name);
-        check_guards(*activation_memory, placed.out, kOutputGuardWord, name);
-    }
-    for (const Tensors::Entry& entry : placed.out.entries()) {
-        NamedArray output{entry.name, entry.tensor.shape, std::vector<float>(entry.tensor.element_count())};
-        activation_memory->read(entry.tensor.slice().offset, std::as_writable_bytes(std::span<float>(output.values)));
-        if (entry.name == "report")
-            expand_report(output, run.outputs);
-        else
-            run.outputs.push_back(std::move(output));
-    }
+    if (options.check_guards) program.check_guards();
+    run.outputs = program.outputs();
     return run;
 }
 

@@ -28,6 +28,29 @@ struct OperatorRun {
     uint32_t dispatches = 0;
 };
 
+/// One operator, recorded on a device with its tensors in memory: run as often as one likes.
+class OperatorProgram {
+public:
+    /// keeps_states: like a node of a session, a recurrent operator goes on, run after run, from the states that the
+    /// inputs of their names gave it. Otherwise each run does the same again. Throws as run_operator does.
+    OperatorProgram(Device& device, std::string_view name, const Json& attributes,
+                    const std::vector<NamedArray>& inputs, bool keeps_states);
+    ~OperatorProgram();
+    OperatorProgram(OperatorProgram&&) noexcept;
+
+    [[nodiscard]] Program& program();
+    [[nodiscard]] uint64_t bytes_moved() const;
+    [[nodiscard]] uint32_t dispatches() const;
+    /// Throws Error(internal) when something was written between the tensors.
+    void check_guards();
+    /// Outputs, and the states that are kept.
+    [[nodiscard]] std::vector<NamedArray> outputs();
+
+private:
+    struct Parts;
+    std::unique_ptr<Parts> parts_;
+};
+
 /// Runs `name` once. Every output and temporary is NaN beforehand, so that what a kernel leaves out shows.
 /// A solve's report comes as outputs min_pivot, alpha, retries, residual and status (0 solved, 1 no data, 2 failed).
 /// Throws invalid_argument or unsupported (operator, attribute or tensor names it does not know among them).

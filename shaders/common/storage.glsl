@@ -9,6 +9,7 @@ layout(set = 0, binding = 2, std430) buffer ActivationFloats { float activation_
 layout(set = 0, binding = 2, std430) buffer ActivationVectors { vec4 activation_vectors[]; };
 layout(set = 0, binding = 3, std430) buffer IoFloats { float io_floats[]; };
 layout(set = 0, binding = 3, std430) buffer IoWords { uint io_words[]; };
+layout(set = 0, binding = 3, std430) buffer IoVectors { vec4 io_vectors[]; };
 
 const uint kWeights = 0;
 const uint kState = 1;
@@ -24,11 +25,20 @@ float load(uint arena, uint index)
     return io_floats[index];
 }
 
-// Four consecutive floats; `index` counts vectors. For the state and the activations.
+// Four consecutive floats; `index` counts vectors.
 vec4 load_vector(uint arena, uint index)
 {
+    if (arena == kWeights) return weight_vectors[index];
     if (arena == kState) return state_vectors[index];
-    return activation_vectors[index];
+    if (arena == kActivations) return activation_vectors[index];
+    return io_vectors[index];
+}
+
+void store_vector(uint arena, uint index, vec4 value)
+{
+    if (arena == kState) state_vectors[index] = value;
+    if (arena == kActivations) activation_vectors[index] = value;
+    if (arena == kIo) io_vectors[index] = value;
 }
 
 void store(uint arena, uint index, float value)

@@ -1,0 +1,60 @@
+// What a benchmark leaves, and the suites that fill it in. A suite is a function: add it here and in main.cpp's table.
+#pragma once
+
+#include <gramian/gramian.hpp>
+#include <nlohmann/json.hpp>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace gramian::bench {
+
+using Json = nlohmann::ordered_json;
+
+/// One case. What a case lacks stays empty, and is null in the report.
+struct Row {
+    std::string name; // "decode.d64_h8_b1": the suite stands before the first dot
+    Json params = Json::object();
+    std::optional<bool> is_correct;
+    std::string reason; // why it is not
+    double median_us = 0;
+    double min_us = 0;
+    double cv = 0;                  // standard deviation over mean
+    std::optional<double> fraction; // in-place streaming of the same bytes over the case's time
+    std::optional<uint64_t> bytes;  // that have to be read or written
+    std::optional<uint32_t> dispatches;
+    std::optional<uint32_t> submissions;
+    std::optional<double> host_ratio;  // the host executor's time over the device's
+    std::optional<double> eigen_ratio; // Eigen's time, one thread, over the device's
+    std::optional<double> first_us;    // of the first run: some drivers compile then
+};
+
+struct Options {
+    std::vector<std::string> suites; // empty: all
+    std::vector<std::string> filters;
+    std::string device = "auto";
+    std::string html;
+    std::string compare; // an earlier JSON report
+    bool json = false;
+};
+
+/// Whether the options ask for this case.
+bool is_wanted(const Options& options, const std::string& name);
+
+/// Told of every case as it is done.
+using Sink = std::function<void(const Row&)>;
+
+/// The operators of gramian/benchmark.h: `decode`, `prefill` and what else its table holds.
+void run_operators(const Options& options, const Sink& sink);
+/// `tokens`: a single step after 10, 1,000, 100,000 and 1,000,000 tokens.
+void run_tokens(const Options& options, const Sink& sink);
+
+Json json_of(const Row& row);
+void print_row(const Row& row);
+/// Lines that say how much slower or faster than in an earlier report each case is, relative to streaming.
+std::vector<std::string> compare_with(const std::string& path, const std::vector<Row>& rows);
+void write_page(const std::string& path, const Json& report);
+
+} // namespace gramian::bench

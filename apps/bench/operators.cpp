@@ -1,0 +1,67 @@
+// Benchmarks of single operators: the table and the timing are the conformance library's.
+#include "bench.hpp"
+
+#include <gramian/benchmark.h>
+
+#include <memory>
+#include <stdexcept>
+
+namespace gramian::bench {
+namespace {
+
+struct Destroy {
+    void operator()(gramian_benchmarks* benchmarks) const { gramian_benchmarks_destroy(benchmarks); }
+};
+
+void check(gramian_status status)
+{
+    if (status != GRAMIAN_OK) throw ApiError(status, gramian_conformance_last_error());
+}
+
+std::optional<double> ratio(double other_us, double us)
+{
+    return other_us > 0 && us > 0 ? std::optional(other_us / us) : std::nullopt;
+}
+
+Row row_of(const gramian_benchmark& info, const gramian_benchmark_result& result)
+{
+    Row row;
+    row.name = info.name;
+    row.params = Json::parse(info.params);
+    row.is_correct = result.is_correct != 0;
+    row.reason = result.reason;
+    row.median_us = result.median_us;
+    row.min_us = result.min_us;
+    row.cv = result.cv;
+    if (result.bytes > 0) row.fraction = result.fraction;
+    row.bytes = result.bytes;
+    row.dispatches = result.dispatches;
+    row.submissions = 1;
+    row.host_ratio = ratio(result.host_us, result.median_us);
+    row.eigen_ratio = ratio(result.peer_us, result.median_us);
+    row.first_us = result.first_us;
+    return row;
+}
+
+} // namespace
+
+void run_operators(const Options& options, const Sink& sink)
+{
+    gramian_device_options device = gramian_device_options_default();
+    device.selector = options.device.c_str();
+    gramian_benchmarks* raw = nullptr;
+    check(gramian_benchmarks_create(&device, &raw));
+    const std::unique_ptr<gramian_benchmarks, Destroy> benchmarks(raw);
+    for (uint32_t i = 0; i < gramian_benchmarks_count(raw); ++i) {
+        gramian_benchmark info{};
+        info.size = sizeof info;
+        check(gramian_benchmarks_get(raw, i, &info));
+        if (!is_wanted(options, info.name)) continue;
+        gramian_benchmark_result result{};
+        result.size = sizeof result;
+        check(gramian_benchmarks_run(raw, i, nullptr, &result));
+        sink(row_of(info, result));
+    }
+}
+
+} // namespace gramian::bench

@@ -1,0 +1,54 @@
+// Times one operator beside what it is measured against, alternately and in one process: an in-place scaling of as
+// many bytes, an empty submission, and the same operator in plain loops on the host.
+#pragma once
+
+#include "ops/cases.hpp"
+
+#include <memory>
+
+namespace gramian {
+
+/// An operator of a known answer, to be timed.
+struct Benchmark {
+    std::string name;             // "decode.d64_h8_b1": its suite is what stands before the dot
+    Json params = Json::object(); // what the name says, by field
+    Case test;
+    bool keeps_states = false; // runs go on from the states of the run before, as in a session
+    uint64_t bytes = 0;        // that have to be read or written; STREAM moves as many
+    /// The same work in one thread of another library, or null. Called once for each sample.
+    std::function<std::function<void()>(const Problem&)> peer = nullptr;
+};
+
+struct BenchmarkOptions {
+    uint32_t samples = 15; // at least
+    double seconds = 0.4;  // at least, of the operator's own runs
+};
+
+/// Microseconds of one run, submit to finished.
+struct Timing {
+    double median_us = 0;
+    double min_us = 0;
+    double cv = 0; // standard deviation over mean
+};
+
+struct BenchmarkResult {
+    bool is_correct = false; // the first run's outputs, within the case's tolerance
+    std::string reason;      // why not
+    uint32_t samples = 0;
+    uint32_t dispatches = 0;
+    double first_us = 0; // the first run: some drivers compile then
+    Timing work, stream, empty, host;
+    Timing peer;         // 0 where there is none
+    double fraction = 0; // median over the rounds of STREAM's time over the operator's, in the same round
+};
+
+/// Every operator benchmark of the engine, by suite.
+std::vector<Benchmark> benchmarks();
+
+/// `host`: the host executor. Throws what running the operator throws.
+BenchmarkResult run_benchmark(Device& device, Device& host, const Benchmark& benchmark,
+                              const BenchmarkOptions& options);
+
+Timing timing_of(std::vector<double> us);
+
+} // namespace gramian

@@ -1,0 +1,133 @@
+// The table of operator benchmarks, and its C functions.
+#include "conformance/benchmark.hpp"
+#include "conformance/boundary.hpp"
+#include "gramian/benchmark.h"
+#include "ops/linear_attention_cases.hpp"
+
+using namespace gramian;
+
+struct gramian_benchmarks {
+    std::unique_ptr<Device> device;
+    std::unique_ptr<Device> host;
+    std::vector<Benchmark> table;
+    std::vector<std::string> params;
+};
+
+namespace {
+
+/// Reads and writes of a state of B H matrices [D, E] in fp32.
+uint64_t state_traffic(const RecurrenceSize& size)
+{
+    return uint64_t{8} * size.batch * size.heads * size.width * size.columns;
+}
+
+/// One token of gated linear attention for B streams with H heads, the state in place.
+Benchmark decode(const char* layer, uint32_t width, uint32_t heads, uint32_t batch)
+{
+    const RecurrenceSize size{batch, 1, heads, width, width};
+    const std::string prefix = std::string(layer) == "gla" ? "" : std::string(layer) + "_";
+    return {fmt::format("decode.{}d{}_h{}_b{}", prefix, width, heads, batch),
+            {{"layer", layer}, {"d", width}, {"heads", heads}, {"batch", batch}, {"tokens", 1}},
+            linear_attention_case(layer, size),
+            true,
+            state_traffic(size)};
+}
+
+/// T tokens at once, eight heads of 64.
+Benchmark prefill(const char* layer, uint32_t tokens)
+{
+    const RecurrenceSize size{1, tokens, 8, 64, 64};
+    return {fmt::format("prefill.{}_t{}", layer, tokens),
+            {{"layer", layer}, {"d", 64}, {"heads", 8}, {"batch", 1}, {"tokens", tokens}},
+            linear_attention_case(layer, size),
+            true,
+            state_traffic(size)};
+}
+
+} // namespace
+
+std::vector<Benchmark> gramian::benchmarks()
+{
+    return {
+        decode("gla", 64, 8, 1),
+        decode("gla", 64, 32, 1),
+        decode("gla", 64, 8, 8),
+        decode("gla", 64, 8, 64),
+        decode("gla", 128, 4, 1),
+        decode("gla", 128, 8, 8),
+        decode("gated_delta_net", 64, 8, 1),
+        decode("gated_delta_net", 64, 8, 8),
+        decode("rwkv7", 64, 8, 8),
+        prefill("gla", 16),
+        prefill("gla", 64),
+        prefill("gla", 256),
+        prefill("gla", 1024),
+        prefill("gated_delta_net", 256),
+    };
+}
+
+gramian_status gramian_benchmarks_create(const gramian_device_options* options, gramian_benchmarks** made)
+{
+    return guard([&] {
+        require_pointer(made, "benchmarks");
+        auto created = std::make_unique<gramian_benchmarks>();
+        created->device = open_device(device_options(read_struct(options, {})));
+        created->host = open_host_device();
+        created->table = benchmarks();
+        for (const Benchmark& benchmark : created->table) created->params.push_back(benchmark.params.dump());
+        *made = created.release();
+    });
+}
+
+void gramian_benchmarks_destroy(gramian_benchmarks* benchmarks)
+{
+    delete benchmarks;
+}
+
+uint32_t gramian_benchmarks_count(const gramian_benchmarks* benchmarks)
+{
+    return benchmarks ? static_cast<uint32_t>(benchmarks->table.size()) : 0;
+}
+
+gramian_status gramian_benchmarks_get(const gramian_benchmarks* all, uint32_t index, gramian_benchmark* info)
+{
+    return guard([&] {
+        require_pointer(all, "benchmarks");
+        if (index >= all->table.size()) {
+            raise(Status::invalid_argument, "benchmark {}: there are {}", index, all->table.size());
+        }
+        write_struct(info, {sizeof *info, 0, all->table[index].name.c_str(), all->params[index].c_str()});
+    });
+}
+
+gramian_status gramian_benchmarks_run(gramian_benchmarks* all, uint32_t index,
+                                      const gramian_benchmark_options* options, gramian_benchmark_result* result)
+{
+    return guard([&] {
+        require_pointer(all, "benchmarks");
+        if (index >= all->table.size()) {
+            raise(Status::invalid_argument, "benchmark {}: there are {}", index, all->table.size());
+        }
+        const BenchmarkOptions defaults;
+        const auto given = read_struct(options, {sizeof *options, defaults.samples, defaults.seconds});
+        const BenchmarkResult found =
+            run_benchmark(*all->device, *all->host, all->table[index], {given.samples, given.seconds});
+        gramian_benchmark_result out{};
+        out.size = sizeof out;
+        out.is_correct = found.is_correct;
+        out.samples = found.samples;
+        out.dispatches = found.dispatches;
+        out.bytes = all->table[index].bytes;
+        out.first_us = found.first_us;
+        out.median_us = found.work.median_us;
+        out.min_us = found.work.min_us;
+        out.cv = found.work.cv;
+        out.stream_us = found.stream.median_us;
+        out.fraction = found.fraction;
+        out.empty_us = found.empty.median_us;
+        out.host_us = found.host.median_us;
+        out.peer_us = found.peer.median_us;
+        copy_text(out.reason, sizeof out.reason, found.reason);
+        write_struct(result, out);
+    });
+}

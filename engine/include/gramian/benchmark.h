@@ -1,0 +1,66 @@
+/* Benchmarks of the engine's operators: each beside what it is measured against, in one process, round robin.
+ *
+ *     create (opens a device) ──► run, one by one ──► destroy
+ *
+ * Part of the library gramian::conformance; errors are read with gramian_conformance_last_error(). */
+#ifndef GRAMIAN_BENCHMARK_H
+#define GRAMIAN_BENCHMARK_H
+
+#include <gramian/conformance.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A table of benchmarks and the device that they run on. */
+typedef struct gramian_benchmarks gramian_benchmarks;
+
+typedef struct gramian_benchmark {
+    uint32_t size;
+    uint32_t reserved;
+    const char* name;   /* "decode.d64_h8_b1": its suite is what stands before the dot */
+    const char* params; /* what the name says, as a JSON object */
+} gramian_benchmark;
+
+typedef struct gramian_benchmark_options {
+    uint32_t size;
+    uint32_t samples; /* at least; default 15 */
+    double seconds;   /* that the operator's own runs take together, at least; default 0.4 */
+} gramian_benchmark_options;
+
+/* Medians in microseconds, submit to finished. */
+typedef struct gramian_benchmark_result {
+    uint32_t size;
+    uint32_t is_correct; /* 1: the first run agreed with the reference in float64 */
+    uint32_t samples;
+    uint32_t dispatches;
+    uint64_t bytes;   /* that have to be read or written */
+    double first_us;  /* of the first run: some drivers compile then */
+    double median_us; /* of the operator */
+    double min_us;
+    double cv;        /* standard deviation over mean */
+    double stream_us; /* of scaling as many bytes in place */
+    double fraction;  /* median over the rounds of that time over the operator's, in the same round */
+    double empty_us;  /* of a submission of nothing */
+    double host_us;   /* of the same operator on the host executor, one thread */
+    double peer_us;   /* of another library, one thread; 0: none */
+    char reason[1024]; /* why it is not correct */
+} gramian_benchmark_result;
+
+/* options may be NULL. */
+GRAMIAN_API gramian_status gramian_benchmarks_create(const gramian_device_options* options,
+                                                     gramian_benchmarks** benchmarks);
+GRAMIAN_API void gramian_benchmarks_destroy(gramian_benchmarks* benchmarks);
+GRAMIAN_API uint32_t gramian_benchmarks_count(const gramian_benchmarks* benchmarks);
+/* The strings live as long as the object. */
+GRAMIAN_API gramian_status gramian_benchmarks_get(const gramian_benchmarks* benchmarks, uint32_t index,
+                                                  gramian_benchmark* info);
+/* options may be NULL. */
+GRAMIAN_API gramian_status gramian_benchmarks_run(gramian_benchmarks* benchmarks, uint32_t index,
+                                                  const gramian_benchmark_options* options,
+                                                  gramian_benchmark_result* result);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
