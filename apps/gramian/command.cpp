@@ -1,7 +1,12 @@
 #include "command.hpp"
 
+#include <cerrno>
 #include <cstdlib>
+#include <fcntl.h>
+#include <filesystem>
 #include <fmt/format.h>
+#include <system_error>
+#include <unistd.h>
 
 namespace gramian::app {
 
@@ -29,6 +34,22 @@ DeviceHandle open_device(const CommonOptions& options, const std::string& select
                    "no Vulkan device here (a driver such as mesa-vulkan-drivers gives one): running on the host\n");
     }
     return device;
+}
+
+void check_output(const std::string& out)
+{
+    namespace fs = std::filesystem;
+    std::error_code ignored;
+    const fs::file_status status = fs::status(out, ignored);
+    if (fs::is_directory(status)) throw std::runtime_error(out + ": expected a file to write, found a directory");
+    if (fs::exists(status) && !fs::is_regular_file(status)) return; // a pipe: opening it would be its first use
+    const std::string beside = fmt::format("{}.{}.tmp", out, ::getpid());
+    const int descriptor = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (descriptor < 0) {
+        throw std::runtime_error(fmt::format("{}: cannot write: {}", out, std::generic_category().message(errno)));
+    }
+    ::close(descriptor);
+    ::unlink(beside.c_str());
 }
 
 Exit exit_code(gramian_status status)

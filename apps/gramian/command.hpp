@@ -36,6 +36,10 @@ void add_common_options(CLI::App& app, CommonOptions& options);
 /// GRAMIAN_VALIDATION=1 in the environment switches the validation layer on.
 DeviceHandle open_device(const CommonOptions& options, const std::string& selector);
 
+/// So that no work is lost: tries what saving a file will do, and leaves nothing behind. Throws std::runtime_error
+/// naming the path.
+void check_output(const std::string& out);
+
 /// What a failed call of the library means for the process.
 Exit exit_code(gramian_status status);
 
@@ -49,6 +53,7 @@ Command make_run(CLI::App& parent);
 Command make_act(CLI::App& parent);
 Command make_compare(CLI::App& parent);
 Command make_demo(CLI::App& parent);
+Command make_distill(CLI::App& parent);
 Command make_devices(CLI::App& parent);
 Command make_inspect(CLI::App& parent);
 Command make_agents(CLI::App& parent);

@@ -3,12 +3,7 @@
 
 #include <task.hpp>
 
-#include <cerrno>
-#include <fcntl.h>
-#include <filesystem>
 #include <fmt/format.h>
-#include <system_error>
-#include <unistd.h>
 
 namespace gramian::app {
 namespace {
@@ -55,23 +50,6 @@ DemoOptions completed(DemoOptions options)
     return options;
 }
 
-/// So that no work is lost: tries what saving will do, and leaves nothing behind.
-void check_writable(const std::string& out)
-{
-    namespace fs = std::filesystem;
-    std::error_code ignored;
-    const fs::file_status status = fs::status(out, ignored);
-    if (fs::is_directory(status)) throw std::runtime_error(out + ": expected a file to write, found a directory");
-    if (fs::exists(status) && !fs::is_regular_file(status)) return; // a pipe: opening it would be its first use
-    const std::string beside = fmt::format("{}.{}.tmp", out, ::getpid());
-    const int descriptor = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (descriptor < 0) {
-        throw std::runtime_error(fmt::format("{}: cannot write: {}", out, std::generic_category().message(errno)));
-    }
-    ::close(descriptor);
-    ::unlink(beside.c_str());
-}
-
 /// The pairs of all episodes, spread as evenly as they can be.
 Demos demonstrate(const DemoOptions& options)
 {
@@ -109,7 +87,7 @@ void save(const Demos& demos, const DemoOptions& options)
 Exit demo(const DemoOptions& given)
 {
     const DemoOptions options = completed(given);
-    check_writable(options.out);
+    check_output(options.out);
     const Demos demos = demonstrate(options);
     save(demos, options);
     if (options.common.json) {

@@ -17,7 +17,7 @@ using tasks::Task;
 std::unique_ptr<Task> make_episode(const EpisodeOptions& options, uint32_t index)
 {
     try {
-        return tasks::make_task(options.task, Purpose::evaluation, options.seed, index);
+        return tasks::make_task(options.task, options.purpose, options.seed, index);
     } catch (const std::invalid_argument& error) {
         throw UsageError(error.what());
     }

@@ -14,6 +14,7 @@ namespace gramian::app {
 
 struct EpisodeOptions {
     std::string task;
+    tasks::Purpose purpose = tasks::Purpose::evaluation;
     uint32_t episodes = 100;
     uint32_t streams = 0; // 0: as many as episodes
     uint64_t seed = 0;
@@ -44,7 +45,7 @@ struct EpisodeResults {
 /// Whether a picture of the task can be made: of the cart-poles.
 bool is_drawable(const EpisodeOptions& options);
 
-/// Runs the model on evaluation systems 0 .. episodes-1 of the seed. A model with context inputs is first shown one
+/// Runs the model on the purpose's systems 0 .. episodes-1 of the seed. A model with context inputs is first shown one
 /// demonstration of the teacher on each of these very systems, of as many pairs as its card says.
 EpisodeResults run_episodes(const ModelHandle& model, const EpisodeOptions& options);
 
