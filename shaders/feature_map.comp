@@ -2,6 +2,7 @@
 #extension GL_GOOGLE_include_directive : require
 // Random features of queries and keys: positive ones (favor, Choromanski et al. 2021) and trigonometric ones (rfa,
 // Peng et al. 2021). A workgroup owns one row and head, a lane every 64th feature.
+#include "common/sin_cos.glsl"
 #include "common/storage.glsl"
 #include "feature_map.h"
 
@@ -9,22 +10,6 @@ layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint kXArena = kActivations;
 layout(constant_id = 1) const uint kIsTrigonometric = 0;
 layout(push_constant) uniform Push { FeatureMapParameters p; };
-
-// sin and cos of any x of a few thousand. A device promises its own only to 2^-11 absolute. Range reduction by pi/2 in
-// three parts (Cody & Waite), then Taylor polynomials on [-pi/4, pi/4], whose next terms are below 4e-9.
-vec2 sin_cos(float x)
-{
-    float n = floor(x * 0.636619772 + 0.5);
-    float r = fma(n, -1.5703125, x);
-    r = fma(n, -4.83751296997e-4, r);
-    r = fma(n, -7.54978995489e-8, r);
-    float q = r * r;
-    float s = r * (1.0 + q * (-1.0 / 6.0 + q * (1.0 / 120.0 + q * (-1.0 / 5040.0 + q * (1.0 / 362880.0)))));
-    float c = 1.0 + q * (-0.5 + q * (1.0 / 24.0 + q * (-1.0 / 720.0 + q * (1.0 / 40320.0 - q * (1.0 / 3628800.0)))));
-    uint quadrant = uint(int(n)) & 3u;
-    vec2 turned = (quadrant & 1u) == 1u ? vec2(c, -s) : vec2(s, c);
-    return quadrant >= 2u ? -turned : turned;
-}
 
 void main()
 {

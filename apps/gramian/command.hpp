@@ -51,6 +51,7 @@ struct Command {
 
 Command make_run(CLI::App& parent);
 Command make_act(CLI::App& parent);
+Command make_capacity(CLI::App& parent);
 Command make_compare(CLI::App& parent);
 Command make_demo(CLI::App& parent);
 Command make_distill(CLI::App& parent);

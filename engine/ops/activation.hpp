@@ -11,11 +11,11 @@
 
 namespace gramian {
 
-enum class Activation : uint32_t { identity, relu, tanh, sigmoid, silu, gelu, gelu_tanh, elu, softplus, exp };
+enum class Activation : uint32_t { identity, relu, tanh, sigmoid, silu, gelu, gelu_tanh, elu, softplus, exp, cos };
 enum class Feature : uint32_t { identity, elu1, exp, relu };
 
-inline constexpr std::array<std::string_view, 10> kActivationNames{"identity", "relu",      "tanh", "sigmoid",  "silu",
-                                                                   "gelu",     "gelu_tanh", "elu",  "softplus", "exp"};
+inline constexpr std::array<std::string_view, 11> kActivationNames{
+    "identity", "relu", "tanh", "sigmoid", "silu", "gelu", "gelu_tanh", "elu", "softplus", "exp", "cos"};
 inline constexpr std::array<std::string_view, 4> kFeatureNames{"identity", "elu1", "exp", "relu"};
 
 namespace twin {
@@ -45,6 +45,8 @@ Real activate(Activation kind, Real x)
             return std::max(x, Real(0)) + std::log1p(std::exp(-std::abs(x)));
         case Activation::exp:
             return std::exp(x);
+        case Activation::cos:
+            return std::cos(x);
     }
     return x;
 }

@@ -79,6 +79,7 @@ std::vector<Case> catalogue();
 void add_linear_cases(std::vector<Case>& cases);
 void add_pointwise_cases(std::vector<Case>& cases);
 void add_norm_cases(std::vector<Case>& cases);
+void add_boolean_functions_cases(std::vector<Case>& cases);
 void add_linear_attention_cases(std::vector<Case>& cases);
 void add_log_attention_cases(std::vector<Case>& cases);
 void add_ridge_solve_cases(std::vector<Case>& cases);

@@ -9,6 +9,7 @@ std::vector<Case> catalogue()
     add_linear_cases(cases);
     add_pointwise_cases(cases);
     add_norm_cases(cases);
+    add_boolean_functions_cases(cases);
     add_linear_attention_cases(cases);
     add_log_attention_cases(cases);
     add_ridge_solve_cases(cases);

@@ -13,6 +13,7 @@
 #include "spirv/favor_stabilizer.h"
 #include "spirv/feature_map.h"
 #include "spirv/gate_synapse.h"
+#include "spirv/gated_functions.h"
 #include "spirv/kernel_intention.h"
 #include "spirv/linear.h"
 #include "spirv/linear_attention.h"
@@ -43,6 +44,7 @@
 #include "spirv/value_aware_finish.h"
 #include "spirv/value_aware_select.h"
 #include "spirv/value_aware_target.h"
+#include "spirv/threshold_functions.h"
 
 #include <fmt/format.h>
 
@@ -59,6 +61,7 @@ const Shader favor{"favor", favor_spirv};
 const Shader favor_stabilizer{"favor_stabilizer", favor_stabilizer_spirv};
 const Shader feature_map{"feature_map", feature_map_spirv};
 const Shader gate_synapse{"gate_synapse", gate_synapse_spirv};
+const Shader gated_functions{"gated_functions", gated_functions_spirv};
 const Shader kernel_intention{"kernel_intention", kernel_intention_spirv};
 const Shader linear{"linear", linear_spirv};
 const Shader linear_attention{"linear_attention", linear_attention_spirv};
@@ -89,6 +92,7 @@ const Shader triangular_solve{"triangular_solve", triangular_solve_spirv};
 const Shader value_aware_finish{"value_aware_finish", value_aware_finish_spirv};
 const Shader value_aware_select{"value_aware_select", value_aware_select_spirv};
 const Shader value_aware_target{"value_aware_target", value_aware_target_spirv};
+const Shader threshold_functions{"threshold_functions", threshold_functions_spirv};
 
 } // namespace kernels
 
@@ -108,6 +112,7 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
         {&kernels::favor_stabilizer, true, any},
         {&kernels::feature_map, true, any},
         {&kernels::gate_synapse, true, any},
+        {&kernels::gated_functions, true, any},
         {&kernels::kernel_intention, true, any},
         {&kernels::linear, true, any},
         {&kernels::linear_attention, true, "any shape but those below"},
@@ -144,6 +149,7 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
         {&kernels::value_aware_finish, true, any},
         {&kernels::value_aware_select, true, any},
         {&kernels::value_aware_target, true, any},
+        {&kernels::threshold_functions, true, any},
     };
 }
 

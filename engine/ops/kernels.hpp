@@ -20,6 +20,7 @@ extern const Shader favor;
 extern const Shader favor_stabilizer;
 extern const Shader feature_map;
 extern const Shader gate_synapse;
+extern const Shader gated_functions;
 extern const Shader kernel_intention;
 extern const Shader linear;
 extern const Shader linear_attention;
@@ -50,6 +51,7 @@ extern const Shader triangular_solve;
 extern const Shader value_aware_finish;
 extern const Shader value_aware_select;
 extern const Shader value_aware_target;
+extern const Shader threshold_functions;
 
 } // namespace kernels
 

@@ -7,6 +7,7 @@ namespace gramian {
 Operator cholesky_operator();
 Operator cholesky_update_operator();
 Operator gate_synapse_operator();
+Operator gated_functions_operator();
 Operator intention_operator();
 Operator linear_attention_operator();
 Operator log_attention_operator();
@@ -22,6 +23,7 @@ Operator softmax_attention_operator();
 Operator triangular_solve_operator();
 Operator value_aware_sparse_operator();
 Operator triangular_solve_operator();
+Operator threshold_functions_operator();
 
 const std::vector<Operator>& operators()
 {
@@ -30,6 +32,7 @@ const std::vector<Operator>& operators()
         all.push_back(cholesky_operator());
         all.push_back(cholesky_update_operator());
         all.push_back(gate_synapse_operator());
+        all.push_back(gated_functions_operator());
         all.push_back(intention_operator());
         all.push_back(linear_attention_operator());
         all.push_back(log_attention_operator());
@@ -45,6 +48,7 @@ const std::vector<Operator>& operators()
         all.push_back(triangular_solve_operator());
         all.push_back(value_aware_sparse_operator());
         all.push_back(triangular_solve_operator());
+        all.push_back(threshold_functions_operator());
         return all;
     }();
     return table;

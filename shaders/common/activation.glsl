@@ -11,6 +11,9 @@ const uint kGeluTanh = 6;
 const uint kElu = 7;
 const uint kSoftplus = 8;
 const uint kExp = 9;
+const uint kCos = 10;
+
+#include "sin_cos.glsl"
 
 // By e^-|x|, which never overflows: what an infinity would do afterwards is not promised.
 float sigmoid(float x)
@@ -60,5 +63,6 @@ float activate(uint kind, float x)
     if (kind == kElu) return x > 0.0 ? x : expm1(x);
     if (kind == kSoftplus) return softplus(x);
     if (kind == kExp) return exp(x);
+    if (kind == kCos) return sin_cos(x).y;
     return x;
 }
