@@ -61,6 +61,7 @@ Exit exit_code(gramian_status status)
             return Exit::no_device;
         case GRAMIAN_INVALID_MODEL:
         case GRAMIAN_IO_ERROR:
+        case GRAMIAN_INVALID_STATE:
             return Exit::bad_input;
         case GRAMIAN_DEVICE_LOST:
         case GRAMIAN_TIMEOUT:

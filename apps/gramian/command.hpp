@@ -55,6 +55,7 @@ Command make_capacity(CLI::App& parent);
 Command make_compare(CLI::App& parent);
 Command make_demo(CLI::App& parent);
 Command make_distill(CLI::App& parent);
+Command make_eval(CLI::App& parent);
 Command make_devices(CLI::App& parent);
 Command make_inspect(CLI::App& parent);
 Command make_agents(CLI::App& parent);

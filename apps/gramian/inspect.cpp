@@ -37,12 +37,14 @@ Json memory_of(const ModelHandle& model, uint32_t streams)
 {
     gramian_session_options options = gramian_session_options_default();
     options.streams = streams;
-    options.verify_golden = 0;
-    const gramian_session_info info = SessionHandle(model, options).info();
+    const gramian_session_info info = session_measure(model, options);
     return {{"streams", streams},
             {"state_bytes", info.state_bytes},
             {"state_bytes_per_stream", info.state_bytes / streams},
             {"activation_bytes", info.activation_bytes},
+            {"io_bytes", info.io_bytes},
+            {"bytes", info.bytes},
+            {"windows", info.windows},
             {"step_dispatches", info.step_dispatches},
             {"step_bytes_moved", info.step_bytes_moved}};
 }
@@ -61,9 +63,11 @@ void print_model(const Json& model, const Json& memory)
                model.at("parameter_count").get<uint64_t>(), model.at("weight_bytes").get<uint64_t>(),
                model.at("golden_tokens").get<uint32_t>(), model.at("fingerprint").get<std::string>());
     fmt::print(
-        "  {} streams: {} bytes of state ({} a stream), {} of scratch; a step is {} dispatches, {} bytes moved\n",
-        memory.at("streams").get<uint32_t>(), memory.at("state_bytes").get<uint64_t>(),
-        memory.at("state_bytes_per_stream").get<uint64_t>(), memory.at("activation_bytes").get<uint64_t>(),
+        "  {} streams: {} bytes, of which {} are state ({} a stream, in {} windows) and {} scratch; a step is {} "
+        "dispatches, {} bytes moved\n",
+        memory.at("streams").get<uint32_t>(), memory.at("bytes").get<uint64_t>(),
+        memory.at("state_bytes").get<uint64_t>(), memory.at("state_bytes_per_stream").get<uint64_t>(),
+        memory.at("windows").get<uint32_t>(), memory.at("activation_bytes").get<uint64_t>(),
         memory.at("step_dispatches").get<uint32_t>(), memory.at("step_bytes_moved").get<uint64_t>());
     if (model.contains("card") && model.at("card").contains("summary")) {
         fmt::print("  {}\n", model.at("card").at("summary").get<std::string>());

@@ -23,8 +23,8 @@ int main(int argc, char** argv)
     app.require_subcommand(1);
     app.set_version_flag("--version", gramian_version());
     const std::vector<Command> commands{
-        make_run(app),     make_act(app),     make_demo(app),     make_trace(app),   make_compare(app),
-        make_inspect(app), make_distill(app), make_capacity(app), make_devices(app), make_agents(app),
+        make_run(app),     make_act(app),      make_demo(app),    make_distill(app), make_eval(app),   make_trace(app),
+        make_compare(app), make_capacity(app), make_inspect(app), make_devices(app), make_agents(app),
     };
     try {
         app.parse(argc, argv);

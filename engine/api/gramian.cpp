@@ -125,27 +125,59 @@ std::string model_json(const Model& model)
     return json.dump();
 }
 
-std::vector<std::span<const float>> step_inputs(const Session& session, const float* const* inputs)
+/// The inputs that are no context inputs, `rows` of each.
+std::vector<std::span<const float>> step_inputs(const Session& session, const float* const* inputs, uint64_t rows)
 {
     require_pointer(inputs, "inputs");
     std::vector<std::span<const float>> spans;
     for (const ModelPort& port : session.model().inputs()) {
         if (port.is_context) continue;
         require_pointer(inputs[spans.size()], "an input");
-        spans.emplace_back(inputs[spans.size()], size_t{session.stream_count()} * port.size);
+        spans.emplace_back(inputs[spans.size()], rows * port.size);
     }
     return spans;
 }
 
-std::vector<std::span<float>> step_outputs(const Session& session, float* const* outputs)
+std::vector<std::span<float>> step_outputs(const Session& session, float* const* outputs, uint64_t rows)
 {
     require_pointer(outputs, "outputs");
     std::vector<std::span<float>> spans;
     for (const ModelPort& port : session.model().outputs()) {
         require_pointer(outputs[spans.size()], "an output");
-        spans.emplace_back(outputs[spans.size()], size_t{session.stream_count()} * port.size);
+        spans.emplace_back(outputs[spans.size()], rows * port.size);
     }
     return spans;
+}
+
+std::span<const uint32_t> stream_list(const uint32_t* streams, uint32_t count)
+{
+    if (count > 0) require_pointer(streams, "streams");
+    return {streams, count};
+}
+
+SessionOptions session_options(const gramian_session_options* options)
+{
+    const gramian_session_options given = read_struct(options, gramian_session_options_default());
+    SessionOptions chosen;
+    chosen.streams = given.streams;
+    chosen.verify_golden = given.verify_golden != 0;
+    chosen.profile = given.profile != 0;
+    chosen.starts_empty = given.starts_empty != 0;
+    chosen.snapshots = given.snapshots;
+    return chosen;
+}
+
+gramian_session_info info_of(const SessionLayout& layout)
+{
+    gramian_session_info info{};
+    info.size = sizeof info;
+    info.streams = layout.streams;
+    info.state_bytes = layout.state_bytes();
+    info.activation_bytes = layout.scratch_bytes;
+    info.io_bytes = layout.io_bytes();
+    info.bytes = layout.bytes();
+    info.windows = layout.window_count;
+    return info;
 }
 
 gramian_solve_report report_of(const SolveOutcome& outcome)
@@ -224,6 +256,8 @@ const char* gramian_status_text(gramian_status status)
             return "timeout";
         case GRAMIAN_INTERNAL:
             return "internal error";
+        case GRAMIAN_INVALID_STATE:
+            return "invalid saved state";
     }
     return "unknown status";
 }
@@ -350,13 +384,22 @@ gramian_status gramian_session_create(gramian_model* model, const gramian_sessio
     return guard([&] {
         require_pointer(model, "model");
         require_pointer(session, "session");
-        const gramian_session_options given = read_struct(options, gramian_session_options_default());
-        SessionOptions chosen;
-        chosen.streams = given.streams;
-        chosen.verify_golden = given.verify_golden != 0;
-        chosen.profile = given.profile != 0;
-        *session =
-            new gramian_session{model->device, model->model, std::make_unique<Session>(*model->model, chosen), {}};
+        *session = new gramian_session{
+            model->device, model->model, std::make_unique<Session>(*model->model, session_options(options)), {}};
+    });
+}
+
+gramian_status gramian_session_measure(gramian_model* model, const gramian_session_options* options,
+                                       gramian_session_info* info)
+{
+    return guard([&] {
+        require_pointer(model, "model");
+        ProgramLists lists;
+        const SessionLayout layout = plan_session(*model->model, session_options(options), lists);
+        gramian_session_info found = info_of(layout);
+        found.step_dispatches = static_cast<uint32_t>(lists.step.list.launches().size()) * layout.window_count;
+        found.step_bytes_moved = lists.step.list.bytes_moved() * layout.window_count;
+        write_struct(info, found);
     });
 }
 
@@ -365,9 +408,12 @@ gramian_status gramian_session_get_info(const gramian_session* session, gramian_
     return guard([&] {
         require_pointer(session, "session");
         const Session& s = *session->session;
-        write_struct(info, gramian_session_info{sizeof(gramian_session_info), s.stream_count(), s.state_bytes(),
-                                                s.activation_bytes(), s.step_bytes_moved(), s.step_dispatches(), 0,
-                                                s.submissions()});
+        gramian_session_info found = info_of(s.layout());
+        found.step_dispatches = s.step_dispatches();
+        found.step_bytes_moved = s.step_bytes_moved();
+        found.submissions = s.submissions();
+        found.joined = s.joined_count();
+        write_struct(info, found);
     });
 }
 
@@ -375,9 +421,10 @@ gramian_status gramian_session_step(gramian_session* session, const float* const
 {
     return guard([&] {
         require_pointer(session, "session");
-        const auto out = step_outputs(*session->session, outputs);
-        session->session->submit(step_inputs(*session->session, inputs));
-        session->session->wait(out);
+        Session& s = *session->session;
+        const auto out = step_outputs(s, outputs, s.stream_count());
+        s.submit(step_inputs(s, inputs, s.stream_count()));
+        s.wait(out);
     });
 }
 
@@ -385,7 +432,7 @@ gramian_status gramian_session_submit(gramian_session* session, const float* con
 {
     return guard([&] {
         require_pointer(session, "session");
-        session->session->submit(step_inputs(*session->session, inputs));
+        session->session->submit(step_inputs(*session->session, inputs, session->session->stream_count()));
     });
 }
 
@@ -393,7 +440,45 @@ gramian_status gramian_session_wait(gramian_session* session, float* const* outp
 {
     return guard([&] {
         require_pointer(session, "session");
-        session->session->wait(step_outputs(*session->session, outputs));
+        Session& s = *session->session;
+        s.wait(step_outputs(s, outputs, s.submitted_rows()));
+    });
+}
+
+gramian_status gramian_session_step_some(gramian_session* session, const uint32_t* streams, uint32_t count,
+                                         const float* const* inputs, float* const* outputs)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        Session& s = *session->session;
+        const auto out = step_outputs(s, outputs, count);
+        s.submit_some(stream_list(streams, count), step_inputs(s, inputs, count));
+        s.wait(out);
+    });
+}
+
+gramian_status gramian_session_submit_some(gramian_session* session, const uint32_t* streams, uint32_t count,
+                                           const float* const* inputs)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        Session& s = *session->session;
+        s.submit_some(stream_list(streams, count), step_inputs(s, inputs, count));
+    });
+}
+
+gramian_status gramian_session_prefill(gramian_session* session, const uint32_t* streams, const uint32_t* counts,
+                                       uint32_t stream_count, const float* const* inputs, float* const* outputs)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        if (stream_count == 0) return;
+        require_pointer(counts, "counts");
+        Session& s = *session->session;
+        uint64_t total = 0;
+        for (uint32_t i = 0; i < stream_count; ++i) total += counts[i];
+        s.prefill(stream_list(streams, stream_count), {counts, stream_count}, step_inputs(s, inputs, total),
+                  step_outputs(s, outputs, total));
     });
 }
 
@@ -435,7 +520,9 @@ gramian_status gramian_session_reset(gramian_session* session, const uint32_t* s
     return guard([&] {
         require_pointer(session, "session");
         std::vector<uint32_t> chosen(streams, streams ? streams + stream_count : streams);
-        for (uint32_t i = 0; !streams && i < session->session->stream_count(); ++i) chosen.push_back(i);
+        for (uint32_t i = 0; !streams && i < session->session->stream_count(); ++i) {
+            if (session->session->has_joined(i)) chosen.push_back(i);
+        }
         session->session->reset(chosen);
     });
 }
@@ -460,12 +547,133 @@ gramian_status gramian_session_add_statistics(gramian_session* session, uint32_t
     });
 }
 
+gramian_status gramian_session_begin_demonstration(gramian_session* session, const uint32_t* streams,
+                                                   uint32_t stream_count)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        session->session->begin_demonstration(stream_list(streams, stream_count));
+    });
+}
+
+gramian_status gramian_session_join(gramian_session* session, uint32_t count, uint32_t* streams)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        if (count > 0) require_pointer(streams, "streams");
+        const std::vector<uint32_t> joined = session->session->join(count);
+        std::copy(joined.begin(), joined.end(), streams);
+    });
+}
+
+gramian_status gramian_session_leave(gramian_session* session, const uint32_t* streams, uint32_t stream_count)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        session->session->leave(stream_list(streams, stream_count));
+    });
+}
+
+gramian_status gramian_session_copy(gramian_session* session, uint32_t from, const uint32_t* targets,
+                                    uint32_t target_count)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        session->session->copy(from, stream_list(targets, target_count));
+    });
+}
+
+gramian_status gramian_session_merge(gramian_session* session, uint32_t to, uint32_t from, float weight)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        session->session->merge(to, from, weight);
+    });
+}
+
+gramian_status gramian_session_snapshot(gramian_session* session, const uint32_t* streams, uint32_t stream_count)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        session->session->snapshot(stream_list(streams, stream_count));
+    });
+}
+
+gramian_status gramian_session_rewind(gramian_session* session, const uint32_t* streams, uint32_t stream_count,
+                                      uint32_t back)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        session->session->rewind(stream_list(streams, stream_count), back);
+    });
+}
+
+gramian_status gramian_session_position(const gramian_session* session, uint32_t stream, uint64_t* tokens,
+                                        uint64_t* pairs)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        const StreamPosition position = session->session->position_of(stream);
+        if (tokens) *tokens = position.tokens;
+        if (pairs) *pairs = position.pairs;
+    });
+}
+
+gramian_status gramian_session_save(gramian_session* session, const uint32_t* streams, uint32_t stream_count,
+                                    void* bytes, size_t* byte_count)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        require_pointer(byte_count, "byte_count");
+        const size_t needed = session->session->saved_bytes(stream_count);
+        if (bytes && *byte_count < needed) {
+            raise(Status::invalid_argument, "save: room for {} bytes, expected {}", *byte_count, needed);
+        }
+        *byte_count = needed;
+        if (!bytes) return;
+        const std::vector<std::byte> saved = session->session->save(stream_list(streams, stream_count));
+        std::memcpy(bytes, saved.data(), saved.size());
+    });
+}
+
+gramian_status gramian_session_restore(gramian_session* session, const uint32_t* streams, uint32_t stream_count,
+                                       const void* bytes, size_t byte_count, uint32_t on_any_device)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        require_pointer(bytes, "bytes");
+        session->session->restore(stream_list(streams, stream_count),
+                                  {static_cast<const std::byte*>(bytes), byte_count}, on_any_device != 0);
+    });
+}
+
+gramian_status gramian_session_save_file(gramian_session* session, const uint32_t* streams, uint32_t stream_count,
+                                         const char* path)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        require_pointer(path, "path");
+        write_file_atomically(path, session->session->save(stream_list(streams, stream_count)));
+    });
+}
+
+gramian_status gramian_session_restore_file(gramian_session* session, const uint32_t* streams, uint32_t stream_count,
+                                            const char* path, uint32_t on_any_device)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        require_pointer(path, "path");
+        session->session->restore(stream_list(streams, stream_count), read_file(path, kMaxSavedBytes),
+                                  on_any_device != 0);
+    });
+}
+
 const char* gramian_session_profile_json(gramian_session* session)
 {
     if (!session) return "[]";
     const gramian_status status = guard([&] {
         Json list = Json::array();
-        for (const NodeTime& time : session->session->step_profile())
+        for (const NodeTime& time : session->session->profile())
             list.push_back({{"node", time.node}, {"us", time.us}});
         session->profile = list.dump();
     });

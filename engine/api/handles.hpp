@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ops/run_operator.hpp"
+#include "session/recording.hpp"
 #include "session/session.hpp"
 
 #include <map>

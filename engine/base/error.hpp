@@ -22,6 +22,7 @@ enum class Status : int32_t {
     device_lost = 7,      // sticky: the device is gone
     timeout = 8,          // the device did not finish in time
     internal = 9,         // a fault of the engine
+    invalid_state = 10,   // a saved state that is damaged, or of another model or device
 };
 
 class Error : public std::runtime_error {

@@ -33,6 +33,7 @@ struct Caps {
     uint64_t offset_alignment = 256;
     uint64_t non_coherent_atom = 256;
     uint64_t max_memory_bytes = 0; // largest single allocation
+    uint64_t heap_bytes = 0;       // all that the device has for its buffers
     double timestamp_ns = 0;       // 0: none
 
     /// Pretends to be a device with Vulkan 1.1's guaranteed minimum.

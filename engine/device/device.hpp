@@ -49,12 +49,16 @@ struct ProgramOptions {
     IoRange inputs;       // copied to the device before the first launch
     IoRange outputs;      // copied to the host after the last one
     bool profile = false; // time every launch
+    uint32_t slots = 0;   // recorded for this many, of which set_slots chooses; 0: launches run as they are
 };
 
-/// A recorded launch list and what it keeps alive. Submitting allocates and records nothing.
+/// A recorded launch list and what it keeps alive. Submitting allocates and records nothing. A program may run its list
+/// several times, over windows: arenas of equal layout, one after the other.
 class Program {
 public:
     virtual ~Program() = default;
+    /// From the next submit on, the launches that follow the slots run for the first `slots` slots of the window only.
+    virtual void set_slots(uint32_t window, uint32_t slots) = 0;
     virtual void submit() = 0;
     /// Throws Error(timeout) when the device does not finish in time, Error(device_lost) when it is gone.
     virtual void wait() = 0;
@@ -82,8 +86,14 @@ public:
     /// Throws Error(out_of_memory) with the numbers when it does not fit.
     [[nodiscard]] virtual std::unique_ptr<Memory> allocate(MemoryKind kind, uint64_t bytes,
                                                            const std::string& name) = 0;
-    [[nodiscard]] virtual std::unique_ptr<Program> compile(const LaunchList& list, const Arenas& arenas,
+    /// The io ranges of the options hold for every window.
+    [[nodiscard]] virtual std::unique_ptr<Program> compile(const LaunchList& list, std::span<const Arenas> windows,
                                                            const ProgramOptions& options) = 0;
+    [[nodiscard]] std::unique_ptr<Program> compile(const LaunchList& list, const Arenas& arenas,
+                                                   const ProgramOptions& options)
+    {
+        return compile(list, std::span(&arenas, 1), options);
+    }
     [[nodiscard]] virtual std::vector<std::byte> pipeline_cache() = 0;
 };
 

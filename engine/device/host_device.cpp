@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstring>
 #include <new>
+#include <unistd.h>
 
 namespace gramian {
 namespace {
@@ -41,32 +42,54 @@ private:
 
 class HostProgram final : public Program {
 public:
-    HostProgram(const LaunchList& list, const Arenas& arenas, const ProgramOptions& options)
+    HostProgram(const LaunchList& list, std::span<const Arenas> windows, const ProgramOptions& options)
         : launches_(list.launches()), name_(options.name), profile_(options.profile)
     {
-        for (uint32_t i = 0; i < kArenaCount; ++i) {
-            arenas_[i] = arenas.memory[i] ? arenas.memory[i]->mapped() : nullptr;
+        for (const Arenas& arenas : windows) {
+            Window& window = windows_.emplace_back();
+            window.slots = options.slots;
+            for (uint32_t i = 0; i < kArenaCount; ++i) {
+                window.arenas[i] = arenas.memory[i] ? arenas.memory[i]->mapped() : nullptr;
+            }
         }
     }
+    void set_slots(uint32_t window, uint32_t slots) override { windows_[window].slots = slots; }
     void submit() override
     {
         if (is_submitted_) raise(Status::invalid_argument, "{}: submitted again before it was waited for", name_);
         is_submitted_ = true;
-        launch_ns_.clear();
-        for (const Launch& launch : launches_) {
-            const auto start = std::chrono::steady_clock::now();
-            launch.host({arenas_, launch.kernel.constants, launch.push.data(), launch.groups});
-            if (!profile_) continue;
-            const std::chrono::duration<double, std::nano> spent = std::chrono::steady_clock::now() - start;
-            launch_ns_.push_back(spent.count());
+        launch_ns_.assign(profile_ ? launches_.size() : 0, 0.0);
+        for (const Window& window : windows_) {
+            for (size_t i = 0; i < launches_.size(); ++i) {
+                const auto start = std::chrono::steady_clock::now();
+                run(launches_[i], window);
+                if (!profile_) continue;
+                const std::chrono::duration<double, std::nano> spent = std::chrono::steady_clock::now() - start;
+                launch_ns_[i] += spent.count();
+            }
         }
     }
     void wait() override { is_submitted_ = false; }
     [[nodiscard]] std::vector<double> launch_ns() override { return launch_ns_; }
 
 private:
+    struct Window {
+        std::array<std::byte*, kArenaCount> arenas{};
+        uint32_t slots = 0; // at work
+    };
+
+    static void run(const Launch& launch, const Window& window)
+    {
+        HostLaunch call{window.arenas, launch.kernel.constants, launch.push.data(), launch.groups};
+        if (launch.scale.follows()) {
+            call.groups = launch.groups_for(window.slots);
+            call.rows_at_work = launch.scale.rows(window.slots);
+        }
+        if (call.groups[0] > 0 && call.groups[1] > 0 && call.groups[2] > 0) launch.host(call);
+    }
+
     std::vector<Launch> launches_;
-    std::array<std::byte*, kArenaCount> arenas_{};
+    std::vector<Window> windows_;
     std::vector<double> launch_ns_;
     std::string name_;
     bool profile_;
@@ -83,6 +106,8 @@ public:
         caps_.is_host = true;
         caps_.max_storage_bytes = uint64_t{1} << 33; // element offsets have 31 bits
         caps_.max_memory_bytes = caps_.max_storage_bytes;
+        caps_.heap_bytes =
+            static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
         caps_.offset_alignment = 64;
     }
     [[nodiscard]] const Caps& caps() const override { return caps_; }
@@ -94,11 +119,12 @@ public:
         }
         return std::make_unique<HostMemory>(std::max<uint64_t>(bytes, 64), name);
     }
-    [[nodiscard]] std::unique_ptr<Program> compile(const LaunchList& list, const Arenas& arenas,
+    [[nodiscard]] std::unique_ptr<Program> compile(const LaunchList& list, std::span<const Arenas> windows,
                                                    const ProgramOptions& options) override
     {
-        return std::make_unique<HostProgram>(list, arenas, options);
+        return std::make_unique<HostProgram>(list, windows, options);
     }
+    using Device::compile;
     [[nodiscard]] std::vector<std::byte> pipeline_cache() override { return {}; }
 
 private:

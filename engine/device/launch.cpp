@@ -48,6 +48,17 @@ std::vector<bool> LaunchList::barriers() const
     return barriers;
 }
 
+std::array<uint32_t, 3> Launch::groups_for(uint32_t slots) const
+{
+    std::array<uint32_t, 3> scaled = groups;
+    if (scale.follows()) {
+        const uint64_t needed = (scale.rows(slots) + scale.rows_per_group - 1) / scale.rows_per_group;
+        uint32_t& recorded = scaled[scale.dimension];
+        recorded = static_cast<uint32_t>(std::min<uint64_t>(recorded, needed));
+    }
+    return scaled;
+}
+
 uint64_t LaunchList::bytes_moved() const
 {
     uint64_t bytes = 0;

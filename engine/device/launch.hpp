@@ -38,13 +38,37 @@ struct Kernel {
     friend bool operator==(const Kernel&, const Kernel&) = default;
 };
 
+/// How the groups of a launch follow the slots at work in a program that was recorded for more of them. Every slot has
+/// equally many rows (tokens, elements), and a group of this dimension takes `rows_per_group` of them.
+struct SlotScale {
+    static constexpr uint32_t kNoDimension = 3;
+    uint32_t dimension = kNoDimension; // none: the launch runs whole, whatever is at work
+    uint32_t rows_per_slot = 0;
+    uint32_t rows_per_group = 1;
+    uint32_t first = 0; // rows that earlier launches take
+
+    [[nodiscard]] bool follows() const { return dimension != kNoDimension; }
+    /// Rows of this launch when the first `slots` slots are at work.
+    [[nodiscard]] uint64_t rows(uint32_t slots) const
+    {
+        const uint64_t all = uint64_t{rows_per_slot} * slots;
+        return all > first ? all - first : 0;
+    }
+};
+
 /// What a host function works on: the mapped arenas and the push words of its launch.
 struct HostLaunch {
     std::array<std::byte*, kArenaCount> arenas;
     std::span<const uint32_t> constants;
     const uint32_t* push;
     std::array<uint32_t, 3> groups;
+    uint64_t rows_at_work = UINT64_MAX; // of this launch, where it follows the slots
 
+    /// How many of `recorded` rows this run has to take.
+    [[nodiscard]] uint32_t rows(uint32_t recorded) const
+    {
+        return rows_at_work < recorded ? static_cast<uint32_t>(rows_at_work) : recorded;
+    }
     template <class Parameters>
     [[nodiscard]] Parameters parameters() const
     {
@@ -71,10 +95,14 @@ struct Launch {
     std::array<uint32_t, kMaxPushWords> push{};
     uint32_t push_words = 0;
     std::array<uint32_t, 3> groups{1, 1, 1};
+    SlotScale scale;
     std::vector<Slice> reads;
     std::vector<Slice> writes;
     HostFunction host = nullptr; // does the same on the host executor
     uint32_t label = 0;          // index into LaunchList::labels, for profiles and debug names
+
+    /// The groups that `slots` slots need, at most those that were recorded.
+    [[nodiscard]] std::array<uint32_t, 3> groups_for(uint32_t slots) const;
 
     template <class Parameters>
     void set_push(const Parameters& parameters)

@@ -99,6 +99,12 @@ Caps read_caps(VkPhysicalDevice device, uint32_t family, uint32_t instance_versi
     caps.offset_alignment = std::max<uint64_t>(limits.minStorageBufferOffsetAlignment, 16);
     caps.non_coherent_atom = limits.nonCoherentAtomSize;
     caps.max_memory_bytes = maintenance.maxMemoryAllocationSize;
+    VkPhysicalDeviceMemoryProperties memory;
+    vkGetPhysicalDeviceMemoryProperties(device, &memory);
+    for (uint32_t i = 0; i < memory.memoryHeapCount; ++i) {
+        const VkMemoryHeap& heap = memory.memoryHeaps[i];
+        if (heap.flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) caps.heap_bytes = std::max(caps.heap_bytes, heap.size);
+    }
     uint32_t count = family + 1;
     std::vector<VkQueueFamilyProperties> families(count);
     vkGetPhysicalDeviceQueueFamilyProperties(device, &count, families.data());

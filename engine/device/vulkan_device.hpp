@@ -21,8 +21,9 @@ public:
 
     [[nodiscard]] const Caps& caps() const override { return caps_; }
     [[nodiscard]] std::unique_ptr<Memory> allocate(MemoryKind kind, uint64_t bytes, const std::string& name) override;
-    [[nodiscard]] std::unique_ptr<Program> compile(const LaunchList& list, const Arenas& arenas,
+    [[nodiscard]] std::unique_ptr<Program> compile(const LaunchList& list, std::span<const Arenas> windows,
                                                    const ProgramOptions& options) override;
+    using Device::compile;
     [[nodiscard]] std::vector<std::byte> pipeline_cache() override;
 
     // For memory and programs.

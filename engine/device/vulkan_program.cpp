@@ -1,34 +1,54 @@
 // A launch list as a command buffer that is recorded once and submitted many times.
 #include "device/vulkan_memory.hpp"
 
+#include <cstring>
+
 namespace gramian {
 namespace {
 
 class VulkanProgram final : public Program {
 public:
-    VulkanProgram(VulkanDevice& device, const LaunchList& list, const Arenas& arenas, const ProgramOptions& options);
+    VulkanProgram(VulkanDevice& device, const LaunchList& list, std::span<const Arenas> windows,
+                  const ProgramOptions& options);
     ~VulkanProgram() override
     {
         if (in_flight_) device_.outlast(fence_.get()); // it still uses the command buffer
     }
     VulkanProgram(const VulkanProgram&) = delete;
     VulkanProgram& operator=(const VulkanProgram&) = delete;
+    void set_slots(uint32_t window, uint32_t slots) override;
     void submit() override;
     void wait() override;
     [[nodiscard]] std::vector<double> launch_ns() override;
 
 private:
-    void create_set(const Arenas& arenas);
+    struct Window {
+        VkDescriptorSet set = VK_NULL_HANDLE;
+        VulkanMemory* io = nullptr;
+    };
+
+    void create_sets(std::span<const Arenas> windows);
+    [[nodiscard]] VkDescriptorSet create_set(const Arenas& arenas);
+    void create_group_counts(const LaunchList& list);
+    void create_queries();
     void record(const LaunchList& list);
-    void record_launches(const LaunchList& list);
-    void copy_io(IoRange range, bool to_device);
+    void record_launches(const LaunchList& list, uint32_t window);
+    void dispatch(const Launch& launch, uint32_t window);
+    void copy_group_counts();
+    void copy_io(const VulkanMemory* io, IoRange range, bool to_device);
+    [[nodiscard]] uint64_t group_counts_offset(uint32_t window, size_t follower) const
+    {
+        return sizeof(VkDispatchIndirectCommand) * (window * followers_.size() + follower);
+    }
     void barrier(VkPipelineStageFlags from, VkAccessFlags written, VkPipelineStageFlags to, VkAccessFlags used);
 
     VulkanDevice& device_;
-    VulkanMemory* io_;
     ProgramOptions options_;
     DescriptorPoolHandle descriptor_pool_;
-    VkDescriptorSet set_ = VK_NULL_HANDLE;
+    std::vector<Window> windows_;
+    std::vector<Launch> followers_;              // the launches whose groups follow the slots, in order
+    std::unique_ptr<VulkanMemory> group_counts_; // VkDispatchIndirectCommand [windows, followers]
+    size_t follower_ = 0;                        // while recording: the next of them
     CommandPoolHandle command_pool_;
     VkCommandBuffer commands_ = VK_NULL_HANDLE;
     FenceHandle fence_;
@@ -37,20 +57,13 @@ private:
     bool in_flight_ = false;
 };
 
-VulkanProgram::VulkanProgram(VulkanDevice& device, const LaunchList& list, const Arenas& arenas,
+VulkanProgram::VulkanProgram(VulkanDevice& device, const LaunchList& list, std::span<const Arenas> windows,
                              const ProgramOptions& options)
-    : device_(device), io_(static_cast<VulkanMemory*>(arenas.memory[static_cast<size_t>(Arena::io)])),
-      options_(options), launch_count_(static_cast<uint32_t>(list.launches().size()))
+    : device_(device), options_(options), launch_count_(static_cast<uint32_t>(list.launches().size()))
 {
-    create_set(arenas);
-    if (options.profile && device.caps().timestamp_ns > 0) {
-        VkQueryPoolCreateInfo create{VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO};
-        create.queryType = VK_QUERY_TYPE_TIMESTAMP;
-        create.queryCount = launch_count_ + 1;
-        VkQueryPool raw = VK_NULL_HANDLE;
-        vk_check(device.table().vkCreateQueryPool(device.handle(), &create, nullptr, &raw), "vkCreateQueryPool");
-        queries_ = device.own<QueryPoolHandle>(raw);
-    }
+    create_sets(windows);
+    if (options.slots > 0) create_group_counts(list);
+    if (options.profile && device.caps().timestamp_ns > 0) create_queries();
     command_pool_ = device.make_command_pool();
     commands_ = device.make_command_buffer(command_pool_.get());
     device.set_name(VK_OBJECT_TYPE_COMMAND_BUFFER, reinterpret_cast<uint64_t>(commands_), options.name);
@@ -58,24 +71,65 @@ VulkanProgram::VulkanProgram(VulkanDevice& device, const LaunchList& list, const
     record(list);
 }
 
-void VulkanProgram::create_set(const Arenas& arenas)
+/// One timestamp before the first launch of every window, one after each launch.
+void VulkanProgram::create_queries()
 {
-    const VolkDeviceTable& table = device_.table();
-    const VkDescriptorPoolSize size{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, kArenaCount};
+    VkQueryPoolCreateInfo create{VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO};
+    create.queryType = VK_QUERY_TYPE_TIMESTAMP;
+    create.queryCount = static_cast<uint32_t>(windows_.size()) * (launch_count_ + 1);
+    VkQueryPool raw = VK_NULL_HANDLE;
+    vk_check(device_.table().vkCreateQueryPool(device_.handle(), &create, nullptr, &raw), "vkCreateQueryPool");
+    queries_ = device_.own<QueryPoolHandle>(raw);
+}
+
+/// Group counts that the host may change between submits: the device reads them when it dispatches.
+void VulkanProgram::create_group_counts(const LaunchList& list)
+{
+    for (const Launch& launch : list.launches()) {
+        if (launch.scale.follows()) followers_.push_back(launch);
+    }
+    if (followers_.empty()) return;
+    const auto windows = static_cast<uint32_t>(windows_.size());
+    group_counts_ = std::make_unique<VulkanMemory>(
+        device_, MemoryKind::io, (group_counts_offset(windows, 0) + 255) / 256 * 256, options_.name + " group counts");
+    for (uint32_t window = 0; window < windows; ++window) set_slots(window, options_.slots);
+}
+
+void VulkanProgram::set_slots(uint32_t window, uint32_t slots)
+{
+    for (size_t i = 0; i < followers_.size(); ++i) {
+        const std::array<uint32_t, 3> groups = followers_[i].groups_for(slots);
+        std::memcpy(group_counts_->mapped() + group_counts_offset(window, i), groups.data(), sizeof groups);
+    }
+}
+
+void VulkanProgram::create_sets(std::span<const Arenas> windows)
+{
+    const auto count = static_cast<uint32_t>(windows.size());
+    const VkDescriptorPoolSize size{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, kArenaCount * count};
     VkDescriptorPoolCreateInfo pool{VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO};
-    pool.maxSets = 1;
+    pool.maxSets = count;
     pool.poolSizeCount = 1;
     pool.pPoolSizes = &size;
     VkDescriptorPool raw = VK_NULL_HANDLE;
-    vk_check(table.vkCreateDescriptorPool(device_.handle(), &pool, nullptr, &raw), "vkCreateDescriptorPool");
+    vk_check(device_.table().vkCreateDescriptorPool(device_.handle(), &pool, nullptr, &raw), "vkCreateDescriptorPool");
     descriptor_pool_ = device_.own<DescriptorPoolHandle>(raw);
+    for (const Arenas& arenas : windows) {
+        windows_.push_back(
+            {create_set(arenas), static_cast<VulkanMemory*>(arenas.memory[static_cast<size_t>(Arena::io)])});
+    }
+}
 
+VkDescriptorSet VulkanProgram::create_set(const Arenas& arenas)
+{
+    const VolkDeviceTable& table = device_.table();
     const VkDescriptorSetLayout layout = device_.set_layout();
     VkDescriptorSetAllocateInfo allocate{VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO};
-    allocate.descriptorPool = raw;
+    allocate.descriptorPool = descriptor_pool_.get();
     allocate.descriptorSetCount = 1;
     allocate.pSetLayouts = &layout;
-    vk_check(table.vkAllocateDescriptorSets(device_.handle(), &allocate, &set_), "vkAllocateDescriptorSets");
+    VkDescriptorSet set = VK_NULL_HANDLE;
+    vk_check(table.vkAllocateDescriptorSets(device_.handle(), &allocate, &set), "vkAllocateDescriptorSets");
 
     std::array<VkDescriptorBufferInfo, kArenaCount> buffers{};
     std::array<VkWriteDescriptorSet, kArenaCount> writes{};
@@ -83,13 +137,14 @@ void VulkanProgram::create_set(const Arenas& arenas)
         const auto* memory = static_cast<const VulkanMemory*>(arenas.memory[i]);
         buffers[i] = {memory ? memory->buffer() : device_.empty_buffer(), 0, VK_WHOLE_SIZE};
         writes[i] = {VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET};
-        writes[i].dstSet = set_;
+        writes[i].dstSet = set;
         writes[i].dstBinding = i;
         writes[i].descriptorCount = 1;
         writes[i].descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER;
         writes[i].pBufferInfo = &buffers[i];
     }
     table.vkUpdateDescriptorSets(device_.handle(), kArenaCount, writes.data(), 0, nullptr);
+    return set;
 }
 
 void VulkanProgram::barrier(VkPipelineStageFlags from, VkAccessFlags written, VkPipelineStageFlags to,
@@ -99,16 +154,26 @@ void VulkanProgram::barrier(VkPipelineStageFlags from, VkAccessFlags written, Vk
     device_.table().vkCmdPipelineBarrier(commands_, from, to, 0, 1, &memory, 0, nullptr, 0, nullptr);
 }
 
-void VulkanProgram::copy_io(IoRange range, bool to_device)
+/// Where io is staged, so are the group counts.
+void VulkanProgram::copy_group_counts()
 {
-    if (range.bytes == 0 || !io_ || !io_->staging()) return;
+    if (!group_counts_ || !group_counts_->staging()) return;
+    const VkBufferCopy copy{0, 0, group_counts_->bytes()};
+    device_.table().vkCmdCopyBuffer(commands_, group_counts_->staging()->buffer(), group_counts_->buffer(), 1, &copy);
+    barrier(VK_PIPELINE_STAGE_TRANSFER_BIT, VK_ACCESS_TRANSFER_WRITE_BIT, VK_PIPELINE_STAGE_DRAW_INDIRECT_BIT,
+            VK_ACCESS_INDIRECT_COMMAND_READ_BIT);
+}
+
+void VulkanProgram::copy_io(const VulkanMemory* io, IoRange range, bool to_device)
+{
+    if (range.bytes == 0 || !io || !io->staging()) return;
     const VkBufferCopy copy{range.offset, range.offset, range.bytes};
-    const VkBuffer host = io_->staging()->buffer();
+    const VkBuffer host = io->staging()->buffer();
     if (!to_device) {
         barrier(VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_ACCESS_SHADER_WRITE_BIT, VK_PIPELINE_STAGE_TRANSFER_BIT,
                 VK_ACCESS_TRANSFER_READ_BIT);
     }
-    device_.table().vkCmdCopyBuffer(commands_, to_device ? host : io_->buffer(), to_device ? io_->buffer() : host, 1,
+    device_.table().vkCmdCopyBuffer(commands_, to_device ? host : io->buffer(), to_device ? io->buffer() : host, 1,
                                     &copy);
     if (to_device) {
         barrier(VK_PIPELINE_STAGE_TRANSFER_BIT, VK_ACCESS_TRANSFER_WRITE_BIT, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
@@ -124,30 +189,35 @@ void VulkanProgram::record(const LaunchList& list)
     // Submits of one queue start in order but may overlap: what an earlier program or a transfer wrote must be
     // visible, and what it still reads must not be overwritten.
     const VkPipelineStageFlags stages = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
-    barrier(stages, VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT, stages,
+    const VkPipelineStageFlags before = group_counts_ ? stages | VK_PIPELINE_STAGE_DRAW_INDIRECT_BIT : stages;
+    barrier(before, VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT, stages,
             VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_READ_BIT |
                 VK_ACCESS_TRANSFER_WRITE_BIT);
-    copy_io(options_.inputs, true);
-    table.vkCmdBindDescriptorSets(commands_, VK_PIPELINE_BIND_POINT_COMPUTE, device_.pipeline_layout(), 0, 1, &set_, 0,
-                                  nullptr);
-    record_launches(list);
-    copy_io(options_.outputs, false);
-    const bool is_staged = io_ && io_->staging();
+    copy_group_counts();
+    for (const Window& window : windows_) copy_io(window.io, options_.inputs, true);
+    for (uint32_t window = 0; window < windows_.size(); ++window) record_launches(list, window);
+    for (const Window& window : windows_) copy_io(window.io, options_.outputs, false);
+    const bool is_staged = windows_.front().io && windows_.front().io->staging();
     barrier(is_staged ? VK_PIPELINE_STAGE_TRANSFER_BIT : VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
             is_staged ? VK_ACCESS_TRANSFER_WRITE_BIT : VK_ACCESS_SHADER_WRITE_BIT, VK_PIPELINE_STAGE_HOST_BIT,
             VK_ACCESS_HOST_READ_BIT | VK_ACCESS_HOST_WRITE_BIT);
     vk_check(table.vkEndCommandBuffer(commands_), "vkEndCommandBuffer");
 }
 
-void VulkanProgram::record_launches(const LaunchList& list)
+void VulkanProgram::record_launches(const LaunchList& list, uint32_t window)
 {
     const VolkDeviceTable& table = device_.table();
-    const std::vector<bool> barriers = list.barriers();
+    std::vector<bool> barriers = list.barriers();
+    if (window > 0 && !barriers.empty()) barriers[0] = true; // the scratch is that of the window before
+    table.vkCmdBindDescriptorSets(commands_, VK_PIPELINE_BIND_POINT_COMPUTE, device_.pipeline_layout(), 0, 1,
+                                  &windows_[window].set, 0, nullptr);
+    const uint32_t first_query = window * (launch_count_ + 1);
     if (queries_) {
-        table.vkCmdResetQueryPool(commands_, queries_.get(), 0, launch_count_ + 1);
-        table.vkCmdWriteTimestamp(commands_, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, queries_.get(), 0);
+        table.vkCmdResetQueryPool(commands_, queries_.get(), first_query, launch_count_ + 1);
+        table.vkCmdWriteTimestamp(commands_, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, queries_.get(), first_query);
     }
     VkPipeline bound = VK_NULL_HANDLE;
+    follower_ = 0;
     for (uint32_t i = 0; i < launch_count_; ++i) {
         const Launch& launch = list.launches()[i];
         if (barriers[i]) {
@@ -157,12 +227,23 @@ void VulkanProgram::record_launches(const LaunchList& list)
         const VkPipeline pipeline = device_.pipeline(launch.kernel);
         if (pipeline != bound) table.vkCmdBindPipeline(commands_, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
         bound = pipeline;
-        table.vkCmdPushConstants(commands_, device_.pipeline_layout(), VK_SHADER_STAGE_COMPUTE_BIT, 0,
-                                 4 * launch.push_words, launch.push.data());
-        table.vkCmdDispatch(commands_, launch.groups[0], launch.groups[1], launch.groups[2]);
+        dispatch(launch, window);
         if (queries_) {
-            table.vkCmdWriteTimestamp(commands_, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, queries_.get(), i + 1);
+            table.vkCmdWriteTimestamp(commands_, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, queries_.get(),
+                                      first_query + i + 1);
         }
+    }
+}
+
+void VulkanProgram::dispatch(const Launch& launch, uint32_t window)
+{
+    const VolkDeviceTable& table = device_.table();
+    table.vkCmdPushConstants(commands_, device_.pipeline_layout(), VK_SHADER_STAGE_COMPUTE_BIT, 0,
+                             4 * launch.push_words, launch.push.data());
+    if (group_counts_ && launch.scale.follows()) {
+        table.vkCmdDispatchIndirect(commands_, group_counts_->buffer(), group_counts_offset(window, follower_++));
+    } else {
+        table.vkCmdDispatch(commands_, launch.groups[0], launch.groups[1], launch.groups[2]);
     }
 }
 
@@ -172,7 +253,10 @@ void VulkanProgram::submit()
     if (in_flight_) raise(Status::invalid_argument, "{}: submitted again before it was waited for", options_.name);
     const VkFence fence = fence_.get();
     vk_check(device_.table().vkResetFences(device_.handle(), 1, &fence), "vkResetFences");
-    if (io_ && io_->host_view()) io_->host_view()->flush(options_.inputs);
+    if (group_counts_) group_counts_->host_view()->flush({0, group_counts_->bytes()});
+    for (const Window& window : windows_) {
+        if (window.io && window.io->host_view()) window.io->host_view()->flush(options_.inputs);
+    }
     device_.submit(commands_, fence);
     in_flight_ = true;
 }
@@ -182,30 +266,36 @@ void VulkanProgram::wait()
     if (!in_flight_) return;
     device_.wait(fence_.get());
     in_flight_ = false;
-    if (io_ && io_->host_view()) io_->host_view()->invalidate(options_.outputs);
+    for (const Window& window : windows_) {
+        if (window.io && window.io->host_view()) window.io->host_view()->invalidate(options_.outputs);
+    }
 }
 
 std::vector<double> VulkanProgram::launch_ns()
 {
     if (!queries_) return {};
-    std::vector<uint64_t> stamps(launch_count_ + 1);
-    vk_check(device_.table().vkGetQueryPoolResults(device_.handle(), queries_.get(), 0, launch_count_ + 1,
-                                                   stamps.size() * 8, stamps.data(), 8,
-                                                   VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT),
+    const auto stride = launch_count_ + 1;
+    const auto count = static_cast<uint32_t>(windows_.size()) * stride;
+    std::vector<uint64_t> stamps(count);
+    vk_check(device_.table().vkGetQueryPoolResults(device_.handle(), queries_.get(), 0, count, stamps.size() * 8,
+                                                   stamps.data(), 8, VK_QUERY_RESULT_64_BIT | VK_QUERY_RESULT_WAIT_BIT),
              "vkGetQueryPoolResults");
-    std::vector<double> spent;
-    for (uint32_t i = 0; i < launch_count_; ++i) {
-        spent.push_back(static_cast<double>(stamps[i + 1] - stamps[i]) * device_.caps().timestamp_ns);
+    std::vector<double> spent(launch_count_);
+    for (size_t window = 0; window < windows_.size(); ++window) {
+        for (uint32_t i = 0; i < launch_count_; ++i) {
+            const uint64_t ticks = stamps[window * stride + i + 1] - stamps[window * stride + i];
+            spent[i] += static_cast<double>(ticks) * device_.caps().timestamp_ns;
+        }
     }
     return spent;
 }
 
 } // namespace
 
-std::unique_ptr<Program> VulkanDevice::compile(const LaunchList& list, const Arenas& arenas,
+std::unique_ptr<Program> VulkanDevice::compile(const LaunchList& list, std::span<const Arenas> windows,
                                                const ProgramOptions& options)
 {
-    std::unique_ptr<Program> program = std::make_unique<VulkanProgram>(*this, list, arenas, options);
+    std::unique_ptr<Program> program = std::make_unique<VulkanProgram>(*this, list, windows, options);
     instance_->raise_validation_message();
     return program;
 }

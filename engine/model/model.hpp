@@ -39,6 +39,7 @@ struct ModelPort {
     std::string name;
     uint32_t size = 0;
     bool is_context = false;
+    uint32_t row_count = 0; // inputs: the value is a row number of a table of this many rows; 0: any number
     std::vector<float> low; // outputs: bounds, empty when not given
     std::vector<float> high;
     uint32_t value = 0;
@@ -94,7 +95,8 @@ private:
 };
 
 /// The shape of a value at a node's port for `slots` x `tokens` tokens: [rows, C], [slots, tokens, C] for
-/// operators on sequences, or [slots, tokens, H, C / H] for operators on heads (H alone where the value holds one number a head). Throws when C is no multiple of H.
+/// operators on sequences, or [slots, tokens, H, C / H] for operators on heads (H alone where the value holds one
+/// number a head). Throws when C is no multiple of H.
 Shape port_shape(const Node& node, const Port& port, uint32_t slots, uint32_t tokens, uint32_t size);
 
 } // namespace gramian

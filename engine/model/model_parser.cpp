@@ -2,6 +2,7 @@
 
 #include "base/hash.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <fmt/ranges.h>
 
@@ -149,6 +150,7 @@ void ModelParser::parse_node(const Json& json, size_t index)
     bind_weights(node, json);
     check_context(node);
     infer_outputs(node, json);
+    check_indexes(node);
     model_.nodes_.push_back(std::move(node));
 }
 
@@ -336,6 +338,30 @@ void ModelParser::infer_outputs(Node& node, const Json& json)
         }
         const auto size = static_cast<uint32_t>(std::min<uint64_t>(shapes[i].second.element_count(), kMaxSize + 1));
         node.outputs.push_back(add_value(name.get<std::string>(), size, needs_context && !node.is_context, node.name));
+    }
+}
+
+/// Row numbers come from a model input, which the session checks, or from a node that can make no other.
+void ModelParser::check_indexes(const Node& node)
+{
+    for (const Connection& connection : node.inputs) {
+        if (connection.port->indexes.empty()) continue;
+        const uint32_t rows = node.constants.at(connection.port->indexes).shape[0];
+        const auto input = std::find_if(model_.inputs_.begin(), model_.inputs_.end(),
+                                        [&](const ModelPort& port) { return port.value == connection.value; });
+        if (input != model_.inputs_.end()) {
+            input->row_count = input->row_count == 0 ? rows : std::min(input->row_count, rows);
+            continue;
+        }
+        const auto maker = std::find_if(model_.nodes_.begin(), model_.nodes_.end(), [&](const Node& other) {
+            return std::find(other.outputs.begin(), other.outputs.end(), connection.value) != other.outputs.end();
+        });
+        const bool is_index = maker != model_.nodes_.end() && maker->op->makes_index &&
+                              model_.values_[maker->inputs.front().value].size <= rows;
+        if (is_index) continue;
+        raise(Status::invalid_model,
+              "{}: input '{}': expected an input of the model, or an index among at most {}, found the value {}",
+              node.name, connection.port->name, rows, in_quotes(model_.values_[connection.value].name));
     }
 }
 

@@ -26,6 +26,7 @@ private:
     void infer_outputs(Node& node, const Json& json);
     void bind_constants(Node& node, const Tensors& in);
     void check_context(Node& node);
+    void check_indexes(const Node& node);
     void connect_outputs();
     void parse_golden();
     std::vector<float> golden_values(const std::string& name, uint32_t size);

@@ -43,6 +43,7 @@ void append(Recorder& recorder, const Append& rows)
                                           rows.map.positions, rows.total ? rows.total->offset : kNone, x[1], x[2],
                                           z[1]});
     launch.groups = {x[1], x[0], 1};
+    follow_slots(recorder, launch, 1, x[0]);
     launch.reads = {rows.x.slice()};
     launch.writes = {rows.z.slice()};
     if (rows.total) launch.writes.push_back(rows.total->slice());

@@ -87,6 +87,8 @@ void add_ridge_solve_hazards(std::vector<Case>& cases);
 void add_causal_intention_cases(std::vector<Case>& cases);
 void add_intention_cases(std::vector<Case>& cases);
 void add_intention_hazards(std::vector<Case>& cases);
+void add_categorical_cases(std::vector<Case>& cases);
+void add_gated_cell_cases(std::vector<Case>& cases);
 void add_short_conv_cases(std::vector<Case>& cases);
 void add_sigma_intention_cases(std::vector<Case>& cases);
 void add_gate_synapse_cases(std::vector<Case>& cases);

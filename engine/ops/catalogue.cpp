@@ -17,6 +17,8 @@ std::vector<Case> catalogue()
     add_intention_cases(cases);
     add_causal_intention_cases(cases);
     add_intention_hazards(cases);
+    add_categorical_cases(cases);
+    add_gated_cell_cases(cases);
     add_short_conv_cases(cases);
     add_sigma_intention_cases(cases);
     add_softmax_attention_cases(cases);

@@ -9,7 +9,7 @@ namespace {
 void on_host(const HostLaunch& launch)
 {
     const auto p = launch.parameters<gpu::CopyParameters>();
-    for (uint32_t row = 0; row < p.count / p.width; ++row) {
+    for (uint32_t row = 0; row < launch.rows(p.count) / p.width; ++row) {
         if (launch.constants[2]) {
             std::fill_n(launch.floats(launch.constants[1], p.y) + size_t{row} * p.y_stride, p.width, p.value);
             continue;
@@ -31,13 +31,11 @@ void copy_columns(Recorder& recorder, const Tensor& x, uint32_t x_first, const T
         raise(Status::invalid_argument, "copy: columns {}+{} of x {} to {}+{} of y {}", x_first, width, x.shape.text(),
               y_first, width, y.shape.text());
     }
-    const uint32_t groups = ceil_div(rows * width, 64);
-    const uint32_t lines = ceil_div(groups, recorder.caps.max_groups);
     Launch launch;
     launch.kernel = {&kernels::copy, {arena_constant(x), arena_constant(y), 0U}};
     launch.set_push(
         gpu::CopyParameters{x.offset, y.offset, rows * width, width, x_stride, x_first, y_stride, y_first, 0.0F});
-    launch.groups = {ceil_div(groups, lines), lines, 1};
+    set_line(recorder, launch, rows * width, x.arena == Arena::weights ? 1 : rows);
     launch.reads = {x.slice()};
     launch.writes = {y.slice()};
     launch.host = on_host;
@@ -62,12 +60,10 @@ void fill_columns(Recorder& recorder, const Tensor& y, float value)
 {
     const uint32_t width = y.shape.last();
     const auto count = static_cast<uint32_t>(y.element_count());
-    const uint32_t groups = ceil_div(count, 64);
-    const uint32_t lines = ceil_div(groups, recorder.caps.max_groups);
     Launch launch;
     launch.kernel = {&kernels::copy, {arena_constant(y), arena_constant(y), 1U}};
     launch.set_push(gpu::CopyParameters{y.offset, y.offset, count, width, width, 0, width, 0, value});
-    launch.groups = {ceil_div(groups, lines), lines, 1};
+    set_line(recorder, launch, count, count / width);
     launch.writes = {y.slice()};
     launch.host = on_host;
     recorder.list.append(std::move(launch));

@@ -101,6 +101,7 @@ void append_features(Recorder& recorder, Stage stage, const Tensor& x, const Ten
         launch.writes = {y.slice()};
         if (stage == Stage::keys) launch.reads = {y.slice(), peak->slice()};
         if (stage == Stage::key_logs) launch.writes.push_back(peak->slice());
+        follow_slots(recorder, launch, 0, rows, 1, first);
         launch.host = features_on_host;
         recorder.list.append(std::move(launch));
     }
@@ -122,6 +123,7 @@ void append_stabilizer(Recorder& recorder, const FavorKeys& keys, const Tensor& 
     launch.writes = {peak.slice()};
     if (keys.decay) launch.writes.push_back(keys.decay->slice());
     if (keys.state) launch.writes.push_back(keys.state->slice());
+    follow_slots(recorder, launch, 1, s[0]);
     launch.host = stabilizer_on_host;
     recorder.list.append(std::move(launch));
 }

@@ -55,6 +55,7 @@ void feature_map(Recorder& recorder, RandomFeature kind, const Tensor& x, const 
         launch.set_push(gpu::FeatureMapParameters{x.offset, projection.offset, y.offset, first, w[0], w[2], w[1],
                                                   1.0F / std::sqrt(static_cast<float>(w[1]))});
         launch.groups = {std::min(recorder.caps.max_groups, rows - first), w[0], 1};
+        follow_slots(recorder, launch, 0, rows, 1, first);
         launch.reads = {x.slice(), projection.slice()};
         launch.writes = {y.slice()};
         launch.host = on_host;

@@ -80,6 +80,7 @@ void gate_synapse(Recorder& recorder, const Tensor& x, const Tensor& weight, con
         launch.reads = {x.slice(), weight.slice(), gate.slice()};
         if (bias) launch.reads.push_back(bias->slice());
         launch.writes = {y.slice()};
+        follow_slots(recorder, launch, 0, rows, 1, first);
         launch.host = on_host;
         recorder.list.append(std::move(launch));
     }

@@ -6,13 +6,16 @@
 #include "ops/ridge_solve.hpp"
 #include "spirv/append.h"
 #include "spirv/caratheodory.h"
+#include "spirv/categorical.h"
 #include "spirv/cholesky.h"
 #include "spirv/conjugate_gradients.h"
 #include "spirv/copy.h"
+#include "spirv/embedding.h"
 #include "spirv/favor.h"
 #include "spirv/favor_stabilizer.h"
 #include "spirv/feature_map.h"
 #include "spirv/gate_synapse.h"
+#include "spirv/gated_cell.h"
 #include "spirv/gated_functions.h"
 #include "spirv/kernel_intention.h"
 #include "spirv/linear.h"
@@ -40,11 +43,12 @@
 #include "spirv/solve_report.h"
 #include "spirv/square_root.h"
 #include "spirv/state_read.h"
+#include "spirv/state_rows.h"
+#include "spirv/threshold_functions.h"
 #include "spirv/triangular_solve.h"
 #include "spirv/value_aware_finish.h"
 #include "spirv/value_aware_select.h"
 #include "spirv/value_aware_target.h"
-#include "spirv/threshold_functions.h"
 
 #include <fmt/format.h>
 
@@ -54,13 +58,16 @@ namespace kernels {
 
 const Shader append{"append", append_spirv};
 const Shader caratheodory{"caratheodory", caratheodory_spirv};
+const Shader categorical{"categorical", categorical_spirv};
 const Shader cholesky{"cholesky", cholesky_spirv};
 const Shader conjugate_gradients{"conjugate_gradients", conjugate_gradients_spirv};
 const Shader copy{"copy", copy_spirv};
+const Shader embedding{"embedding", embedding_spirv};
 const Shader favor{"favor", favor_spirv};
 const Shader favor_stabilizer{"favor_stabilizer", favor_stabilizer_spirv};
 const Shader feature_map{"feature_map", feature_map_spirv};
 const Shader gate_synapse{"gate_synapse", gate_synapse_spirv};
+const Shader gated_cell{"gated_cell", gated_cell_spirv};
 const Shader gated_functions{"gated_functions", gated_functions_spirv};
 const Shader kernel_intention{"kernel_intention", kernel_intention_spirv};
 const Shader linear{"linear", linear_spirv};
@@ -88,11 +95,12 @@ const Shader softmax_attention{"softmax_attention", softmax_attention_spirv};
 const Shader solve_report{"solve_report", solve_report_spirv};
 const Shader square_root{"square_root", square_root_spirv};
 const Shader state_read{"state_read", state_read_spirv};
+const Shader state_rows{"state_rows", state_rows_spirv};
+const Shader threshold_functions{"threshold_functions", threshold_functions_spirv};
 const Shader triangular_solve{"triangular_solve", triangular_solve_spirv};
 const Shader value_aware_finish{"value_aware_finish", value_aware_finish_spirv};
 const Shader value_aware_select{"value_aware_select", value_aware_select_spirv};
 const Shader value_aware_target{"value_aware_target", value_aware_target_spirv};
-const Shader threshold_functions{"threshold_functions", threshold_functions_spirv};
 
 } // namespace kernels
 
@@ -104,14 +112,16 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
     return {
         {&kernels::append, true, any},
         {&kernels::caratheodory, true, "value_aware_sparse, exact, N above E + 1"},
+        {&kernels::categorical, true, any},
         {&kernels::cholesky, true, "P above 128 or refine: panels of 32 columns"},
-        {&kernels::conjugate_gradients, true, "solver cg or cg_compat"},
         {&kernels::conjugate_gradients, true, "solver cg or cg_compat of ridge_solve"},
         {&kernels::copy, true, any},
+        {&kernels::embedding, true, any},
         {&kernels::favor, true, any},
         {&kernels::favor_stabilizer, true, any},
         {&kernels::feature_map, true, any},
         {&kernels::gate_synapse, true, any},
+        {&kernels::gated_cell, true, any},
         {&kernels::gated_functions, true, any},
         {&kernels::kernel_intention, true, any},
         {&kernels::linear, true, any},
@@ -145,11 +155,12 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
         {&kernels::solve_report, true, any},
         {&kernels::square_root, true, any},
         {&kernels::state_read, true, any},
+        {&kernels::state_rows, true, any},
+        {&kernels::threshold_functions, true, any},
         {&kernels::triangular_solve, true, any},
         {&kernels::value_aware_finish, true, any},
         {&kernels::value_aware_select, true, any},
         {&kernels::value_aware_target, true, any},
-        {&kernels::threshold_functions, true, any},
     };
 }
 

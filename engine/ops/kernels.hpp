@@ -13,13 +13,16 @@ namespace kernels {
 
 extern const Shader append;
 extern const Shader caratheodory;
+extern const Shader categorical;
 extern const Shader cholesky;
 extern const Shader conjugate_gradients;
 extern const Shader copy;
+extern const Shader embedding;
 extern const Shader favor;
 extern const Shader favor_stabilizer;
 extern const Shader feature_map;
 extern const Shader gate_synapse;
+extern const Shader gated_cell;
 extern const Shader gated_functions;
 extern const Shader kernel_intention;
 extern const Shader linear;
@@ -47,11 +50,12 @@ extern const Shader softmax_attention;
 extern const Shader solve_report;
 extern const Shader square_root;
 extern const Shader state_read;
+extern const Shader state_rows;
+extern const Shader threshold_functions;
 extern const Shader triangular_solve;
 extern const Shader value_aware_finish;
 extern const Shader value_aware_select;
 extern const Shader value_aware_target;
-extern const Shader threshold_functions;
 
 } // namespace kernels
 

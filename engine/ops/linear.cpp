@@ -20,7 +20,7 @@ void on_host(const HostLaunch& launch)
     twin::linear(
         launch.floats(launch.constants[0], p.x),
         [&](uint32_t column, uint32_t i) { return packed[4 * (i / 4 * p.columns + column) + i % 4]; }, bias,
-        launch.floats(launch.constants[1], p.y), p.rows, p.width, p.columns,
+        launch.floats(launch.constants[1], p.y), launch.rows(p.rows), p.width, p.columns,
         static_cast<Activation>(launch.constants[2]));
 }
 
@@ -59,6 +59,7 @@ void linear(Recorder& recorder, const Tensor& x, const Tensor& weight, const Ten
         launch.set_push(gpu::LinearParameters{x.offset + first * width, weight.offset, bias ? bias->offset : 0,
                                               y.offset + first * columns, count, width, columns});
         launch.groups = {ceil_div(columns, kColumnsPerGroup), ceil_div(count, kRowsPerGroup), 1};
+        follow_slots(recorder, launch, 1, rows, kRowsPerGroup, first);
         launch.reads = {x.slice(), {Arena::weights, uint64_t{4} * weight.offset, packed_bytes}};
         if (bias) launch.reads.push_back(bias->slice());
         launch.writes = {y.slice()};

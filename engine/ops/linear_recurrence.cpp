@@ -319,6 +319,7 @@ void linear_recurrence(Recorder& recorder, const LinearRecurrence& r)
         }
         launch.writes = {r.o.slice(), r.state.slice()};
         if (r.state_z) launch.writes.push_back(r.state_z->slice());
+        follow_slots(recorder, launch, 2, k[0]);
         launch.host = on_host;
         recorder.list.append(std::move(launch));
         p.initial = p.state; // the next launch goes on from where this one stopped

@@ -158,6 +158,7 @@ void record(Recorder& recorder, const LogAttention& a, Halves halves)
             launch.writes.push_back(a.y.slice());
         }
         if (!has_initial) launch.reads.erase(launch.reads.begin(), launch.reads.begin() + 2);
+        follow_slots(recorder, launch, 2, k[0]);
         launch.host = on_host;
         recorder.list.append(std::move(launch));
         has_initial = true;

@@ -122,6 +122,7 @@ void log_linear_attention(Recorder& recorder, const LogLinearAttention& a)
         launch.reads = {a.q.slice(), a.k.slice(), a.v.slice(), a.decay.slice(), a.scales.slice()};
         if (has_initial) launch.reads.insert(launch.reads.end(), {a.state.slice(), a.seen.slice()});
         launch.writes = {a.o.slice(), a.state.slice(), a.seen.slice()};
+        follow_slots(recorder, launch, 2, k[0]);
         launch.host = on_host;
         recorder.list.append(std::move(launch));
         has_initial = true;

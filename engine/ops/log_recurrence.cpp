@@ -78,6 +78,7 @@ void log_recurrence(Recorder& recorder, const LogRecurrence& r)
         if (r.initial) launch.reads.push_back(r.initial->slice());
         if (done > 0) launch.reads.push_back(r.state.slice());
         launch.writes = {r.s.slice(), r.state.slice()};
+        follow_slots(recorder, launch, 1, a[0]);
         launch.host = on_host;
         recorder.list.append(std::move(launch));
         has_initial = true;

@@ -42,6 +42,7 @@ void norm(Recorder& recorder, Norm kind, const Tensor& x, const Tensor* weight, 
         launch.set_push(gpu::NormParameters{x.offset, weight ? weight->offset : kNone, bias ? bias->offset : kNone,
                                             y.offset, first, heads, channels / heads, epsilon});
         launch.groups = {std::min(recorder.caps.max_groups, rows - first), heads, 1};
+        follow_slots(recorder, launch, 0, rows, 1, first);
         launch.reads = {x.slice()};
         for (const Tensor* constant : {weight, bias}) {
             if (constant) launch.reads.push_back(constant->slice());

@@ -72,6 +72,8 @@ struct Port {
     /// Where given: the port exists only if this attribute, false by default, has this value.
     std::string_view flag;
     bool flag_value = true;
+    /// Where given: the values are row numbers of this constant, and anything else is refused before it runs.
+    std::string_view indexes;
 
     [[nodiscard]] bool exists(const Attributes& attributes) const
     {
@@ -90,6 +92,7 @@ struct StateShape {
     std::string name;
     Shape shape;
     bool is_sum = false; // over what was observed: the sums of two streams add up to those of both
+    float initial = 0;   // every element, before the first token
 };
 
 /// How a node with a context input splits: `observe` writes what it is shown, `solve` settles it, `read` answers.
@@ -114,6 +117,8 @@ struct RecurrentOps {
     std::vector<StateShape> (*states)(const Attributes&, const Tensors& in);
     void (*record)(Recorder&, const Attributes&, const Tensors& in, const Tensors& states, const Tensors& out,
                    const SlotMap&);
+    /// Tokens that a stream can take, or 0: no limit.
+    uint32_t (*capacity)(const Attributes&) = nullptr;
 };
 
 enum class Layout : uint8_t {
@@ -139,6 +144,7 @@ struct Operator {
     void (*record_with)(Recorder&, const Attributes&, const Tensors& in, const Tensors& out, Activation) = nullptr;
     /// The pointwise function that this operator is, so that a node before it may take it over.
     Activation (*activation)(const Attributes&) = nullptr;
+    bool makes_index = false; // its output is a whole number below the width of its first input
 
     [[nodiscard]] const Port* input(std::string_view port) const;
 };

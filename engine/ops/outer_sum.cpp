@@ -98,6 +98,7 @@ void launch_part(Recorder& recorder, const OuterSum& sum)
         sum.initial ? sum.initial->offset : 0, sum.z.offset, sum.map.streams, sum.map.counts,
         sum.history ? sum.history->offset : kNone, x[1], sum.first, sum.count, x[2], x[3], columns, sum.forget});
     launch.groups = {ceil_div(x[3], kTile) * ceil_div(columns, kTile), x[2], x[0]};
+    follow_slots(recorder, launch, 2, x[0]);
     launch.reads = {sum.x.slice()};
     for (const Tensor* tensor : {sum.y, sum.beta, sum.decay, sum.initial}) {
         if (tensor) launch.reads.push_back(tensor->slice());

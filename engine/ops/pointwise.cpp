@@ -17,7 +17,7 @@ void on_host(const HostLaunch& launch)
     const auto activation = static_cast<Activation>(launch.constants[4]);
     const bool has_gate = operation >= Pointwise::add_activate && operation <= Pointwise::multiply;
     const bool has_bounds = operation >= Pointwise::squash_clip;
-    for (uint32_t i = 0; i < p.count; ++i) {
+    for (uint32_t i = 0; i < launch.rows(p.count); ++i) {
         const float low = has_bounds ? launch.floats(Arena::weights, p.low)[i % p.columns] : 0;
         const float high = has_bounds ? launch.floats(Arena::weights, p.high)[i % p.columns] : 0;
         y[i] = twin::pointwise(operation, activation, x[i], has_gate ? gate[i] : 0, low, high, p.epsilon, p.clip);
@@ -34,8 +34,6 @@ void pointwise(Recorder& recorder, Pointwise operation, const Tensor& x, const P
         raise(Status::invalid_argument, "pointwise: x {} and y {} differ", x.shape.text(), y.shape.text());
     }
     const auto count = static_cast<uint32_t>(x.element_count());
-    const uint32_t groups = ceil_div(count, 64);
-    const uint32_t rows = ceil_div(groups, recorder.caps.max_groups);
     Launch launch;
     launch.kernel = {&kernels::pointwise,
                      {arena_constant(x), gate ? arena_constant(*gate) : arena_constant(x), arena_constant(y),
@@ -43,7 +41,7 @@ void pointwise(Recorder& recorder, Pointwise operation, const Tensor& x, const P
     launch.set_push(gpu::PointwiseParameters{x.offset, gate ? gate->offset : 0, operands.low ? operands.low->offset : 0,
                                              operands.high ? operands.high->offset : 0, y.offset, count, x.shape.last(),
                                              operands.epsilon, operands.clip});
-    launch.groups = {ceil_div(groups, rows), rows, 1};
+    set_line(recorder, launch, count, count / x.shape.last());
     launch.reads = {x.slice()};
     for (const Tensor* operand : {gate, operands.low, operands.high}) {
         if (operand) launch.reads.push_back(operand->slice());

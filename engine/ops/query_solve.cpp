@@ -205,6 +205,7 @@ void query_solve(Recorder& recorder, const QuerySolve& solve)
             if (tensor) launch.writes.push_back(tensor->slice());
         }
         if (!is_shared) launch.writes.push_back(factors.slice());
+        follow_slots(recorder, launch, 1, rows, 1, p.first_row);
         launch.host = on_host;
         recorder.list.append(std::move(launch));
     }

@@ -11,6 +11,7 @@ struct Recorder {
     LaunchList& list;
     const Caps& caps;
     ArenaLayout& scratch; // of the activations arena
+    uint32_t slots = 0;   // slots of the program; 0: a single call, which always runs whole
 
     [[nodiscard]] Tensor temporary(Shape shape) const { return scratch.take(shape); }
 };
@@ -29,6 +30,30 @@ struct SlotMap {
 inline uint32_t ceil_div(uint32_t value, uint32_t step)
 {
     return (value + step - 1) / step;
+}
+
+/// Says that dimension `dimension` of a launch counts groups of `rows_per_group` rows, of `rows` in all slots together,
+/// from row `first` on: an idle slot then costs nothing. Slots at work come before idle ones.
+inline void follow_slots(const Recorder& recorder, Launch& launch, uint32_t dimension, uint64_t rows,
+                         uint32_t rows_per_group = 1, uint32_t first = 0)
+{
+    if (recorder.slots == 0 || rows % recorder.slots != 0) return;
+    launch.scale = {dimension, static_cast<uint32_t>(rows / recorder.slots), rows_per_group, first};
+}
+
+/// The groups of a launch that takes `count` elements in one long line, 64 a group: wrapped into two dimensions where
+/// one is too short. The kernel numbers them (y * groups of x + x). `rows` of equal length make up the line; those of a
+/// program's slots come slot by slot.
+inline void set_line(const Recorder& recorder, Launch& launch, uint32_t count, uint32_t rows)
+{
+    const uint32_t groups = ceil_div(count, 64);
+    const uint32_t lines = ceil_div(groups, recorder.caps.max_groups);
+    launch.groups = {ceil_div(groups, lines), lines, 1};
+    if (recorder.slots == 0 || rows % recorder.slots != 0) return; // not a line of slots
+    if (lines == 1)
+        follow_slots(recorder, launch, 0, count, 64);
+    else
+        follow_slots(recorder, launch, 1, count, 64 * launch.groups[0]);
 }
 
 inline uint32_t arena_constant(const Tensor& tensor)

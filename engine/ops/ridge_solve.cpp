@@ -97,6 +97,7 @@ void ridge_solve(Recorder& recorder, const RidgeSolve& solve)
     launch.groups = {heads, slots, 1};
     launch.reads = {solve.a.slice(), solve.rhs.slice()};
     if (solve.ridge) launch.reads.push_back(solve.ridge->slice());
+    follow_slots(recorder, launch, 1, slots);
     launch.host = on_host;
     recorder.list.append(std::move(launch));
 }

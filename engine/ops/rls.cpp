@@ -161,6 +161,7 @@ void launch_rls(Recorder& recorder, const Rls& r, const gpu::RlsParameters& p, R
     for (const Tensor* tensor : {r.y, r.variance, r.report}) {
         if (tensor) launch.writes.push_back(tensor->slice());
     }
+    follow_slots(recorder, launch, 1, r.k.shape[0]);
     launch.host = on_host;
     recorder.list.append(std::move(launch));
 }

@@ -61,6 +61,23 @@ void check_inputs(const Operator& op, const Attributes& attributes, const std::v
     }
 }
 
+/// Row numbers of a constant are whole and below its rows.
+void check_indexes(const Operator& op, const std::vector<NamedArray>& inputs)
+{
+    const auto find = [&](std::string_view name) {
+        return std::find_if(inputs.begin(), inputs.end(), [&](const NamedArray& array) { return array.name == name; });
+    };
+    for (const Port& port : op.inputs) {
+        if (port.indexes.empty() || find(port.name) == inputs.end()) continue;
+        const auto rows = static_cast<float>(find(port.indexes)->shape[0]);
+        for (float value : find(port.name)->values) {
+            if (value >= 0 && value < rows && value == std::floor(value)) continue;
+            raise(Status::invalid_argument, "{}: {}: {} is no row number of {}, which has {} rows", op.name, port.name,
+                  value, port.indexes, rows);
+        }
+    }
+}
+
 /// Inputs in the order of the operator's ports, whatever order the caller used.
 Placed place_inputs(const Operator& op, const std::vector<NamedArray>& inputs, ArenaLayout& weights,
                     ArenaLayout& activations)
@@ -228,6 +245,7 @@ OperatorProgram::OperatorProgram(Device& device, std::string_view name, const Js
     const Attributes attributes(attributes_json, std::string(name), Status::unsupported);
     check_attribute_names(*op, attributes);
     check_inputs(*op, attributes, inputs);
+    check_indexes(*op, inputs);
     parts_ = std::make_unique<Parts>(device, *op, attributes, inputs, keeps_states);
 }
 

@@ -21,7 +21,7 @@ void on_host(const HostLaunch& launch)
     const auto* words = reinterpret_cast<const uint32_t*>(launch.arenas[static_cast<size_t>(Arena::io)]);
     const uint32_t before = p.taps - 1;
     if (p.first > 0) return; // the first launch takes every token
-    for (uint32_t slot = 0; slot < p.slots; ++slot) {
+    for (uint32_t slot = 0; slot < launch.rows(p.slots * p.channels) / p.channels; ++slot) {
         const uint32_t stream = p.streams == kNone ? slot : words[p.streams + slot];
         const uint32_t count = p.counts == kNone ? p.tokens : words[p.counts + slot];
         if (stream == kNone || count == 0) continue;
@@ -57,8 +57,6 @@ void short_conv(Recorder& recorder, const ShortConv& conv)
     const Shape& x = conv.x.shape;
     const uint32_t taps = conv.weight.shape[1];
     const uint32_t tokens_per_launch = kMaxTrips / (taps + 2) - 1; // a loop also counts the trip that ends it
-    const uint32_t groups = ceil_div(x[0] * x[2], 64);
-    const uint32_t rows = ceil_div(groups, recorder.caps.max_groups);
     for (uint32_t first = 0; first < x[1]; first += std::min(tokens_per_launch, x[1] - first)) {
         Launch launch;
         const Tensor& state_like = conv.state ? *conv.state : conv.initial ? *conv.initial : conv.x;
@@ -69,7 +67,7 @@ void short_conv(Recorder& recorder, const ShortConv& conv)
             conv.x.offset, conv.weight.offset, conv.bias ? conv.bias->offset : kNone, conv.y.offset,
             conv.initial ? conv.initial->offset : kNone, conv.state ? conv.state->offset : kNone, conv.map.streams,
             conv.map.counts, x[0], x[1], first, std::min(tokens_per_launch, x[1] - first), x[2], taps});
-        launch.groups = {ceil_div(groups, rows), rows, 1};
+        set_line(recorder, launch, x[0] * x[2], x[0]);
         launch.reads = {conv.x.slice(), conv.weight.slice()};
         for (const Tensor* tensor : {conv.bias, conv.initial}) {
             if (tensor) launch.reads.push_back(tensor->slice());

@@ -84,6 +84,7 @@ void softmax_attention(Recorder& recorder, const SoftmaxAttention& attention)
             attention.total ? attention.total->offset : kNone, attention.map.streams, first, q[1], attention.k.shape[1],
             q[2], q[3], columns, attention.scale, attention.is_causal ? 1U : 0U, attention.window});
         launch.groups = {std::min(recorder.caps.max_groups, rows - first), q[2], ceil_div(columns, group_columns)};
+        follow_slots(recorder, launch, 0, rows, 1, first);
         launch.reads = {attention.q.slice(), attention.k.slice(), attention.v.slice()};
         if (attention.total) launch.reads.push_back(attention.total->slice());
         launch.writes = {attention.o.slice()};

@@ -251,6 +251,7 @@ private:
                           r_.is_relative ? 1U : 0U, static_cast<uint32_t>(start), phase}};
         launch.set_push(parameters(phase, first, count));
         launch.groups = {k[2], k[0], phase == kQueries ? count : 1};
+        follow_slots(recorder_, launch, 1, k[0]);
         launch.reads = {r_.k.slice(), r_.v.slice(), r_.q.slice(), r_.factor.slice(), settled_.slice()};
         for (const Tensor* tensor : {r_.beta, r_.decay, r_.ridge, r_.initial_g, r_.initial_s}) {
             if (tensor) launch.reads.push_back(tensor->slice());

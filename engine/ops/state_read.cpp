@@ -59,6 +59,7 @@ void state_read(Recorder& recorder, const StateRead& read)
                                                  read.y.offset, read.map.streams, first, q[1], q[2], q[3], s[3],
                                                  read.scale, read.epsilon, read.denominator_min});
         launch.groups = {std::min(recorder.caps.max_groups, rows - first), q[2], ceil_div(s[3], columns)};
+        follow_slots(recorder, launch, 0, rows, 1, first);
         launch.reads = {read.q.slice(), read.s.slice()};
         if (read.z) launch.reads.push_back(read.z->slice());
         launch.writes = {read.y.slice()};

@@ -58,8 +58,8 @@ Plan plan_nodes(const Model& model)
     return plan;
 }
 
-NodeRecorder::NodeRecorder(const Model& model, Recorder& recorder, Extent extent)
-    : model_(model), recorder_(recorder), extent_(extent)
+NodeRecorder::NodeRecorder(const Model& model, Recorder& recorder, Extent extent, const SlotMap& map)
+    : model_(model), recorder_(recorder), extent_(extent), map_(map)
 {
 }
 
@@ -118,7 +118,7 @@ void NodeRecorder::record(const Node& node, const Node& last)
     node.op->record_with(recorder_, node.attributes, in, out, last.op->activation(last.attributes));
 }
 
-void NodeRecorder::record_recurrent(const Node& node, const Tensors& states, const SlotMap& map)
+void NodeRecorder::record_recurrent(const Node& node, const Tensors& states)
 {
     label(node, "");
     const Tensors in = inputs(node, [](const Port&) { return true; });
@@ -127,23 +127,23 @@ void NodeRecorder::record_recurrent(const Node& node, const Tensors& states, con
     for (size_t i = 0; i < node.outputs.size(); ++i) {
         out.add(shapes[i].first, place_of(node.outputs[i]).as(shapes[i].second));
     }
-    node.op->recurrent->record(recorder_, node.attributes, in, states, out, map);
+    node.op->recurrent->record(recorder_, node.attributes, in, states, out, map_);
 }
 
-void NodeRecorder::record_observe(const Node& node, const Tensors& states, const SlotMap& map)
+void NodeRecorder::record_observe(const Node& node, const Tensors& states)
 {
     label(node, " observe");
     const Tensors in = inputs(node, [&](const Port& port) { return is_written(node, port); });
-    node.op->context->observe(recorder_, node.attributes, in, states, map);
+    node.op->context->observe(recorder_, node.attributes, in, states, map_);
 }
 
-void NodeRecorder::record_read(const Node& node, const Tensors& states, const SlotMap& map)
+void NodeRecorder::record_read(const Node& node, const Tensors& states)
 {
     label(node, " read");
     const Tensors in = inputs(node, [&](const Port& port) { return !is_written(node, port); });
     const uint32_t size = model_.values()[node.outputs[0]].size;
     const Tensor out = place_of(node.outputs[0]).as({extent_.slots, extent_.tokens, node.heads, size / node.heads});
-    node.op->context->read(recorder_, node.attributes, in, states, out, map);
+    node.op->context->read(recorder_, node.attributes, in, states, out, map_);
 }
 
 Tensors context_shapes(const Model& model, const Node& node)
@@ -156,6 +156,96 @@ Tensors context_shapes(const Model& model, const Node& node)
     }
     for (const Tensors::Entry& constant : node.constants.entries()) in.add(constant.name, constant.tensor);
     return in;
+}
+
+namespace {
+
+/// The recorders of the four programs, side by side: every node goes to those that run it.
+struct Recorders {
+    Recorders(const Model& model, const SessionLayout& layout, ProgramLists& lists)
+        : caps(model.device().caps()), block_map(block_map_of(layout)),
+          step(recorder_of(lists.step, layout.window_streams)),
+          prefill(recorder_of(lists.prefill, layout.block_units())),
+          observe(recorder_of(lists.observe, layout.block_units())), solve(recorder_of(lists.solve, layout.slots)),
+          stepper(model, step, {layout.window_streams, 1}, step_map_of(layout)),
+          prefiller(model, prefill, {layout.slots, layout.tokens}, block_map),
+          observer(model, observe, {layout.slots, layout.tokens}, block_map)
+    {
+        for (size_t i = 0; i < model.inputs().size(); ++i) {
+            const ModelPort& input = model.inputs()[i];
+            observer.place(input.value, layout.block.inputs[i]);
+            if (input.is_context) continue;
+            stepper.place(input.value, layout.step.inputs[i]);
+            prefiller.place(input.value, layout.block.inputs[i]);
+        }
+        for (size_t i = 0; i < model.outputs().size(); ++i) {
+            stepper.place(model.outputs()[i].value, layout.step.outputs[i]);
+            prefiller.place(model.outputs()[i].value, layout.block.outputs[i]);
+        }
+    }
+
+    void take(const Node& node, const Node& last, bool is_in_step, bool is_in_observe)
+    {
+        if (is_in_step) stepper.record(node, last);
+        if (is_in_step) prefiller.record(node, last);
+        if (is_in_observe) observer.record(node, last);
+    }
+
+    void take_recurrent(const NodeState& state, bool is_in_step, bool is_in_observe)
+    {
+        if (is_in_step) stepper.record_recurrent(*state.node, state.kept);
+        if (is_in_step) prefiller.record_recurrent(*state.node, state.kept);
+        if (is_in_observe) observer.record_recurrent(*state.node, state.observed);
+    }
+
+    void take_context(const Model& model, const NodeState& state)
+    {
+        const Node& node = *state.node;
+        stepper.record_read(node, state.kept);
+        prefiller.record_read(node, state.kept);
+        observer.record_observe(node, state.kept);
+        if (!has_solve(node)) return;
+        solve.list.set_label(node.name.substr(node.name.find(": ") + 2) + " solve");
+        node.op->context->solve(solve, node.attributes, context_shapes(model, node), state.kept, state.report,
+                                block_map);
+    }
+
+    static SlotMap step_map_of(const SessionLayout& layout)
+    {
+        return {layout.step.streams.offset, kNone, layout.step.positions.offset, layout.window_streams};
+    }
+    static SlotMap block_map_of(const SessionLayout& layout)
+    {
+        return {layout.block.streams.offset, layout.block.counts.offset, layout.block.positions.offset, layout.slots};
+    }
+    Recorder recorder_of(ProgramLists::One& one, uint32_t units) const { return {one.list, caps, one.scratch, units}; }
+
+    const Caps& caps;
+    SlotMap block_map;
+    Recorder step, prefill, observe, solve;
+    NodeRecorder stepper, prefiller, observer;
+};
+
+} // namespace
+
+ProgramLists record_programs(const Model& model, const SessionLayout& layout)
+{
+    ProgramLists lists;
+    Recorders recorders(model, layout, lists);
+    const Plan plan = plan_nodes(model);
+    auto state = layout.nodes.begin();
+    for (size_t i = 0; i < model.nodes().size(); ++i) {
+        const Node& node = model.nodes()[i];
+        const size_t last = plan.last[i];
+        if (plan.is_taken[i] || (!plan.step[last] && !plan.observe[last])) continue;
+        if (is_recurrent(node))
+            recorders.take_recurrent(*state++, plan.step[i], plan.observe[i]);
+        else if (node.is_context)
+            recorders.take_context(model, *state++);
+        else
+            recorders.take(node, model.nodes()[last], plan.step[last], plan.observe[last]);
+    }
+    return lists;
 }
 
 } // namespace gramian

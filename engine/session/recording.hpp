@@ -1,8 +1,8 @@
 // From the nodes of a model to launch lists: which nodes a program needs, where their values lie, and the calls that
-// record them. Used by Session alone.
+// record them. Used by plan_session alone.
 #pragma once
 
-#include "model/model.hpp"
+#include "session/layout.hpp"
 
 #include <functional>
 #include <map>
@@ -27,18 +27,37 @@ struct Plan {
 };
 Plan plan_nodes(const Model& model);
 
+inline bool is_recurrent(const Node& node)
+{
+    return node.op->recurrent && !node.is_context;
+}
+inline bool has_solve(const Node& node)
+{
+    return node.is_context && node.op->context->solve;
+}
+
+/// The launch lists of a window, and the scratch that each of them needs.
+struct ProgramLists {
+    struct One {
+        LaunchList list;
+        ArenaLayout scratch{Arena::activations};
+    };
+    One step, prefill, observe, solve;
+};
+ProgramLists record_programs(const Model& model, const SessionLayout& layout);
+
 /// Records nodes one by one; values that have no place yet get one in the activations arena.
 class NodeRecorder {
 public:
-    NodeRecorder(const Model& model, Recorder& recorder, Extent extent);
+    NodeRecorder(const Model& model, Recorder& recorder, Extent extent, const SlotMap& map);
 
     /// Fixes where a value lies: model inputs, and outputs that go to the io arena.
     void place(uint32_t value, const Tensor& tensor) { places_[value] = tensor; }
     /// The node itself, with the pointwise function of `last` where that is another node.
     void record(const Node& node, const Node& last);
-    void record_recurrent(const Node& node, const Tensors& states, const SlotMap& map);
-    void record_observe(const Node& node, const Tensors& states, const SlotMap& map);
-    void record_read(const Node& node, const Tensors& states, const SlotMap& map);
+    void record_recurrent(const Node& node, const Tensors& states);
+    void record_observe(const Node& node, const Tensors& states);
+    void record_read(const Node& node, const Tensors& states);
 
 private:
     [[nodiscard]] Tensors inputs(const Node& node, const std::function<bool(const Port&)>& is_wanted);
@@ -49,10 +68,11 @@ private:
     const Model& model_;
     Recorder& recorder_;
     Extent extent_;
+    SlotMap map_;
     std::map<uint32_t, Tensor> places_;
 };
 
-/// The tensors of a context node as its states and solve see them, at `extent`: shapes only, but for its constants.
+/// The tensors of a node as its states and solve see them, for one token: shapes only, but for its constants.
 Tensors context_shapes(const Model& model, const Node& node);
 
 } // namespace gramian

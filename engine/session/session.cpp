@@ -9,408 +9,284 @@
 #include <numeric>
 
 namespace gramian {
-namespace {
 
-// An observation works on this many tokens at once at most: enough to fill a GPU, little enough for a phone's memory.
-constexpr uint32_t kObserveTokens = 16'384;
-constexpr uint32_t kObserveTokensPerStream = 128;
-
-bool is_recurrent(const Node& node)
+Session::Session(const Model& model, const SessionOptions& options) : model_(model)
 {
-    return node.op->recurrent && !node.is_context;
-}
-bool has_solve(const Node& node)
-{
-    return node.is_context && node.op->context->solve;
-}
-
-Shape with_leading(uint32_t count, const Shape& shape)
-{
-    Shape result{count};
-    for (uint32_t axis = 0; axis < shape.rank(); ++axis) result.append(shape[axis]);
-    return result;
-}
-
-} // namespace
-
-Session::Session(const Model& model, const SessionOptions& options) : model_(model), streams_(options.streams)
-{
-    if (streams_ == 0) raise(Status::invalid_argument, "a session needs at least one stream");
+    if (options.streams == 0) raise(Status::invalid_argument, "a session needs at least one stream");
     if (options.verify_golden && model.golden().tokens > 0) verify_golden(model);
-    slots_ = std::min(streams_, kObserveTokens / kObserveTokensPerStream);
-    tokens_ = kObserveTokensPerStream;
-    place_io();
-    place_state();
-    make_programs(options.profile);
-    positions_.assign(streams_, 0);
+    ProgramLists lists;
+    layout_ = plan_session(model, options, lists);
+    info_.resize(layout_.streams);
+    for (Info& info : info_) info.has_joined = !options.starts_empty;
+    is_in_step_.assign(layout_.streams, false);
+    list_joined();
+    for (size_t i = 0; i < model.inputs().size(); ++i) {
+        if (!model.inputs()[i].is_context) step_ports_.push_back(i);
+    }
+    for (const NodeState& state : layout_.nodes) {
+        if (!is_recurrent(*state.node) || !state.node->op->recurrent->capacity) continue;
+        const uint32_t capacity = state.node->op->recurrent->capacity(state.node->attributes);
+        if (capacity > 0) token_limit_ = token_limit_ == 0 ? capacity : std::min(token_limit_, capacity);
+    }
+    make_programs(lists, options.profile);
     warm_up();
 }
 
 Session::~Session() = default;
 
-void Session::place_io()
+void Session::make_programs(const ProgramLists& lists, bool profile)
 {
-    const auto bytes_so_far = [&] { return io_layout_.bytes(); };
-    for (const ModelPort& input : model_.inputs()) {
-        step_inputs_.push_back(input.is_context ? Tensor{} : io_layout_.take({streams_, 1, input.size}));
-    }
-    step_in_ = {0, bytes_so_far()};
-    for (const ModelPort& output : model_.outputs())
-        step_outputs_.push_back(io_layout_.take({streams_, 1, output.size}));
-    step_out_ = {step_in_.bytes, bytes_so_far() - step_in_.bytes};
-    if (!model_.has_context()) return;
-    const uint64_t slots_begin = bytes_so_far();
-    slot_streams_ = io_layout_.take({slots_});
-    solve_in_ = {slots_begin, bytes_so_far() - slots_begin};
-    slot_counts_ = io_layout_.take({slots_});
-    slot_positions_ = io_layout_.take({slots_});
-    for (const ModelPort& input : model_.inputs()) {
-        observe_inputs_.push_back(io_layout_.take({slots_, tokens_, input.size}));
-    }
-    observe_in_ = {slots_begin, bytes_so_far() - slots_begin};
-}
-
-void Session::place_state()
-{
-    const Plan plan = plan_nodes(model_);
-    const uint64_t reports_begin = io_layout_.bytes();
-    for (size_t i = 0; i < model_.nodes().size(); ++i) {
-        const Node& node = model_.nodes()[i];
-        if (!plan.step[i] && !plan.observe[i]) continue;
-        if (node.op->context && !node.is_context && !node.op->recurrent) {
-            raise(Status::unsupported, "{}: this version runs {} over a context input only", node.name, node.op->name);
-        }
-        if (is_recurrent(node) && plan.observe[i]) {
-            raise(Status::unsupported, "{}: a node that carries its own state, before one that learns from a context",
-                  node.name);
-        }
-        if (!node.is_context && !is_recurrent(node)) continue;
-        const auto states = node.is_context ? node.op->context->states : node.op->recurrent->states;
-        NodeState state;
-        state.node = &node;
-        for (const StateShape& shape : states(node.attributes, context_shapes(model_, node))) {
-            state.tensors.add(shape.name, state_layout_.take(with_leading(streams_, shape.shape)));
-        }
-        if (has_solve(node)) state.report = io_layout_.take({slots_, node.heads, kSolveReportWords});
-        node_states_.push_back(std::move(state));
-    }
-    solve_out_ = {reports_begin, io_layout_.bytes() - reports_begin};
-}
-
-/// The launch lists of a session, and the scratch that each of them needs.
-struct Session::Recordings {
-    struct One {
-        LaunchList list;
-        ArenaLayout scratch{Arena::activations};
-    };
-    One step, observe, solve;
-
-    [[nodiscard]] uint64_t scratch_bytes() const
-    {
-        return std::max({step.scratch.bytes(), observe.scratch.bytes(), solve.scratch.bytes()});
-    }
-};
-
-void Session::record_nodes(Recordings& recordings)
-{
-    const Caps& caps = model_.device().caps();
-    Recorder step{recordings.step.list, caps, recordings.step.scratch};
-    Recorder observe{recordings.observe.list, caps, recordings.observe.scratch};
-    Recorder solve{recordings.solve.list, caps, recordings.solve.scratch};
-    NodeRecorder stepper(model_, step, {streams_, 1});
-    NodeRecorder observer(model_, observe, {slots_, tokens_});
-    for (size_t i = 0; i < model_.inputs().size(); ++i) {
-        if (!model_.inputs()[i].is_context) stepper.place(model_.inputs()[i].value, step_inputs_[i]);
-        if (model_.has_context()) observer.place(model_.inputs()[i].value, observe_inputs_[i]);
-    }
-    for (size_t i = 0; i < model_.outputs().size(); ++i) stepper.place(model_.outputs()[i].value, step_outputs_[i]);
-    const SlotMap map{slot_streams_.offset, slot_counts_.offset, slot_positions_.offset, slots_};
-    const Plan plan = plan_nodes(model_);
-    auto state = node_states_.begin();
-    for (size_t i = 0; i < model_.nodes().size(); ++i) {
-        const Node& node = model_.nodes()[i];
-        const Node& last = model_.nodes()[plan.last[i]];
-        if (plan.is_taken[i] || (!plan.step[plan.last[i]] && !plan.observe[plan.last[i]])) continue;
-        if (!node.is_context && !is_recurrent(node)) {
-            if (plan.step[plan.last[i]]) stepper.record(node, last);
-            if (plan.observe[plan.last[i]]) observer.record(node, last);
-            continue;
-        }
-        const NodeState& kept = *state++;
-        if (is_recurrent(node)) {
-            stepper.record_recurrent(node, kept.tensors, {.slots = streams_});
-            continue;
-        }
-        stepper.record_read(node, kept.tensors, {.slots = streams_});
-        observer.record_observe(node, kept.tensors, map);
-        if (!has_solve(node)) continue;
-        solve.list.set_label(node.name.substr(node.name.find(": ") + 2) + " solve");
-        node.op->context->solve(solve, node.attributes, context_shapes(model_, node), kept.tensors, kept.report, map);
-    }
-}
-
-void Session::make_programs(bool profile)
-{
-    Recordings recordings;
-    record_nodes(recordings);
-    check_fits();
     Device& device = model_.device();
-    io_ = device.allocate(MemoryKind::io, io_layout_.bytes(), "session io");
-    state_ = device.allocate(MemoryKind::device, state_layout_.bytes(), fmt::format("state of {} streams", streams_));
-    activations_ = device.allocate(MemoryKind::device, recordings.scratch_bytes(), "session activations");
-    const Arenas arenas{{model_.weights(), state_.get(), activations_.get(), io_.get()}};
-    const LaunchList& step = recordings.step.list;
-    step_ = device.compile(step, arenas, {"step", step_in_, step_out_, profile});
+    for (uint32_t i = 0; i < layout_.window_count; ++i) {
+        const std::string name = fmt::format("streams {} to {}", i * layout_.window_streams,
+                                             std::min(layout_.streams, (i + 1) * layout_.window_streams) - 1);
+        windows_.push_back({device.allocate(MemoryKind::device, layout_.state.bytes(), "state of " + name),
+                            device.allocate(MemoryKind::io, layout_.step.arena.bytes(), "io of " + name)});
+    }
+    block_io_ = device.allocate(MemoryKind::io, layout_.block.arena.bytes(), "session io");
+    activations_ = device.allocate(MemoryKind::device, layout_.scratch_bytes, "session activations");
+    rows_ = std::make_unique<StreamRows>(layout_, device, windows_, *block_io_);
+
+    std::vector<Arenas> arenas;
+    for (const Window& window : windows_) {
+        arenas.push_back({{model_.weights(), window.state.get(), activations_.get(), window.io.get()}});
+    }
+    const LaunchList& step = lists.step.list;
+    step_ = device.compile(step, arenas, {"step", layout_.step.in, layout_.step.out, profile, layout_.window_streams});
     for (const Launch& launch : step.launches()) step_labels_.push_back(step.label(launch));
-    step_bytes_moved_ = step.bytes_moved();
-    step_dispatches_ = static_cast<uint32_t>(step.launches().size());
-    if (!model_.has_context()) return;
-    observe_ = device.compile(recordings.observe.list, arenas, {"observe", observe_in_, {}, false});
-    const LaunchList& solve = recordings.solve.list;
-    if (!solve.launches().empty()) solve_ = device.compile(solve, arenas, {"solve", solve_in_, solve_out_, false});
+    profiled_ = step_.get();
+    const LaunchList& prefill = lists.prefill.list;
+    for (const Launch& launch : prefill.launches()) prefill_labels_.push_back(prefill.label(launch));
+    step_bytes_moved_ = step.bytes_moved() * layout_.window_count;
+    step_dispatches_ = static_cast<uint32_t>(step.launches().size()) * layout_.window_count;
+    const BlockIo& io = layout_.block;
+    for (Arenas& window : arenas) {
+        window.memory[static_cast<size_t>(Arena::io)] = block_io_.get();
+        prefill_.push_back(device.compile(prefill, window, {"prefill", io.in, io.out, profile, layout_.block_units()}));
+        if (!model_.has_context()) continue;
+        observe_.push_back(
+            device.compile(lists.observe.list, window, {"observe", io.in, {}, false, layout_.block_units()}));
+        if (lists.solve.list.launches().empty()) continue;
+        solve_.push_back(
+            device.compile(lists.solve.list, window, {"solve", io.solve_in, io.solve_out, false, layout_.slots}));
+    }
 }
 
-void Session::check_fits() const
-{
-    const Caps& caps = model_.device().caps();
-    const uint64_t most = std::min(caps.max_storage_bytes, caps.max_memory_bytes);
-    if (state_layout_.bytes() <= most) return;
-    raise(Status::out_of_memory,
-          "{} streams of {} need {} bytes of state ({} a stream), and {} allows {} in one buffer: {} streams fit",
-          streams_, model_.name(), state_layout_.bytes(), state_layout_.bytes() / streams_, caps.name, most,
-          most / std::max<uint64_t>(1, state_layout_.bytes() / streams_));
-}
-
-/// The first submit of a kernel may compile it: that belongs to creation, not to the first step.
+/// The first submit of a kernel may compile it: that belongs to creation, not to the first step. Idle slots change no
+/// state; observations name a stream even so, and show it nothing.
 void Session::warm_up()
 {
-    if (model_.has_context()) {
-        std::fill_n(io_words(slot_streams_), slots_, kNone);
-        std::fill_n(io_words(slot_counts_), slots_, 0U);
-        std::fill_n(io_words(slot_positions_), slots_, 0U);
-        // An idle observation still names a stream: no kernel writes for it.
-        std::fill_n(io_words(slot_streams_), slots_, 0U);
-        observe_->run();
-        std::fill_n(io_words(slot_streams_), slots_, kNone);
-        if (solve_) solve_->run();
+    std::fill_n(block_words(layout_.block.counts), layout_.slots, 0U);
+    std::fill_n(block_words(layout_.block.positions), layout_.slots, 0U);
+    for (uint32_t window = 0; window < layout_.window_count; ++window) {
+        std::fill_n(reinterpret_cast<uint32_t*>(step_floats(window, layout_.step.streams)), layout_.window_streams,
+                    kNone);
     }
+    if (model_.has_context()) {
+        std::fill_n(block_words(layout_.block.streams), layout_.slots, 0U);
+        observe_[0]->run();
+    }
+    std::fill_n(block_words(layout_.block.streams), layout_.slots, kNone);
+    if (!solve_.empty()) solve_[0]->run();
     step_->run();
-    state_->fill_zero(0, state_->bytes());
+    clear();
 }
 
-void Session::run(Program& program)
+/// Every stream as new.
+void Session::clear()
 {
-    program.run();
-    ++submissions_;
+    for (const Window& window : windows_) window.state->fill_zero(0, window.state->bytes());
+    const bool is_zero = std::all_of(layout_.parts.begin(), layout_.parts.end(),
+                                     [](const StatePart& part) { return part.initial == 0; });
+    if (is_zero) return;
+    std::vector<uint32_t> all(layout_.streams);
+    std::iota(all.begin(), all.end(), 0U);
+    unpack_initial(all, RowProgram::unpack);
 }
 
-float* Session::io_floats(const Tensor& tensor) const
+float* Session::step_floats(uint32_t window, const Tensor& tensor) const
 {
-    return reinterpret_cast<float*>(io_->mapped()) + tensor.offset;
+    return reinterpret_cast<float*>(windows_[window].io->mapped()) + tensor.offset;
 }
 
-uint32_t* Session::io_words(const Tensor& tensor) const
+float* Session::block_floats(const Tensor& tensor) const
 {
-    return reinterpret_cast<uint32_t*>(io_->mapped()) + tensor.offset;
+    return reinterpret_cast<float*>(block_io_->mapped()) + tensor.offset;
 }
 
-void Session::check_streams(std::span<const uint32_t> streams) const
+uint32_t* Session::block_words(const Tensor& tensor) const
 {
-    std::vector<bool> seen(streams_);
+    return reinterpret_cast<uint32_t*>(block_io_->mapped()) + tensor.offset;
+}
+
+void Session::list_joined()
+{
+    joined_.clear();
+    for (uint32_t stream = 0; stream < layout_.streams; ++stream) {
+        if (info_[stream].has_joined) joined_.push_back(stream);
+    }
+}
+
+void Session::check_streams(Streams streams, bool must_have_joined) const
+{
+    std::vector<bool> seen(layout_.streams);
     for (uint32_t stream : streams) {
-        if (stream >= streams_) {
-            raise(Status::invalid_argument, "stream {}: the session has streams 0 to {}", stream, streams_ - 1);
+        if (stream >= layout_.streams) {
+            raise(Status::invalid_argument, "stream {}: the session has streams 0 to {}", stream, layout_.streams - 1);
         }
         if (seen[stream]) raise(Status::invalid_argument, "stream {} is named twice", stream);
         seen[stream] = true;
+        if (must_have_joined && !info_[stream].has_joined) {
+            raise(Status::invalid_argument, "stream {} has not joined", stream);
+        }
+        if (is_submitted_ && is_in_step_[stream]) {
+            raise(Status::invalid_argument, "stream {} is in a step that was submitted: wait for it first", stream);
+        }
     }
 }
 
-/// `counts`: tokens of each stream, or empty for one each.
-void Session::check_finite(std::span<const float> values, const ModelPort& port, std::span<const uint32_t> streams,
+/// `counts`: tokens of each stream, or empty for one each. A row number is whole and below the rows of its table.
+void Session::check_values(std::span<const float> values, const ModelPort& port, Streams streams,
                            std::span<const uint32_t> counts) const
 {
-    const auto bad = std::find_if(values.begin(), values.end(), [](float value) { return !std::isfinite(value); });
+    const auto is_bad = [&](float value) {
+        if (port.row_count == 0) return !std::isfinite(value);
+        return !(value >= 0 && value < static_cast<float>(port.row_count) && value == std::floor(value));
+    };
+    const auto bad = std::find_if(values.begin(), values.end(), is_bad);
     if (bad == values.end()) return;
     const auto index = static_cast<size_t>(bad - values.begin());
     uint64_t token = index / port.size;
     size_t entry = 0;
+    if (counts.empty()) entry = token;
     while (!counts.empty() && token >= counts[entry]) token -= counts[entry++];
-    const uint64_t stream = counts.empty() ? token : streams[entry];
     const std::string at = counts.empty() ? "" : fmt::format(", token {}", token);
-    raise(Status::invalid_argument, "input '{}': stream {}{}, channel {} is {}, expected a finite number", port.name,
-          stream, at, index % port.size, *bad);
+    const std::string expected =
+        port.row_count == 0 ? "a finite number" : fmt::format("a row number from 0 to {}", port.row_count - 1);
+    raise(Status::invalid_argument, "input '{}': stream {}{}, channel {} is {}, expected {}", port.name, streams[entry],
+          at, index % port.size, *bad, expected);
 }
 
-void Session::submit(std::span<const std::span<const float>> inputs)
+void Session::check_room(Streams streams, std::span<const uint32_t> counts) const
+{
+    for (size_t i = 0; token_limit_ > 0 && i < streams.size(); ++i) {
+        const uint64_t tokens = info_[streams[i]].tokens + (counts.empty() ? 1 : counts[i]);
+        if (tokens <= token_limit_) continue;
+        raise(Status::invalid_argument, "stream {}: {} tokens, and {} keeps at most {} (its 'capacity')", streams[i],
+              tokens, model_.name(), token_limit_);
+    }
+}
+
+void Session::submit(Inputs inputs)
+{
+    submit_rows(joined_, true, inputs);
+}
+
+void Session::submit_some(Streams streams, Inputs inputs)
+{
+    check_streams(streams);
+    submit_rows(streams, false, inputs);
+}
+
+void Session::submit_rows(Streams streams, bool is_by_stream, Inputs inputs)
 {
     if (is_submitted_) raise(Status::invalid_argument, "a step is submitted already: wait for it first");
-    std::vector<size_t> wanted;
-    for (size_t i = 0; i < model_.inputs().size(); ++i) {
-        if (!model_.inputs()[i].is_context) wanted.push_back(i);
+    const std::vector<size_t>& ports = step_ports_;
+    if (inputs.size() != ports.size()) {
+        raise(Status::invalid_argument, "step: expected {} inputs, found {}", ports.size(), inputs.size());
     }
-    if (inputs.size() != wanted.size()) {
-        raise(Status::invalid_argument, "step: expected {} inputs, found {}", wanted.size(), inputs.size());
-    }
-    for (size_t i = 0; i < wanted.size(); ++i) {
-        const ModelPort& port = model_.inputs()[wanted[i]];
-        if (inputs[i].size() != size_t{streams_} * port.size) {
-            raise(Status::invalid_argument, "input '{}': expected {} x {} numbers, found {}", port.name, streams_,
+    const size_t rows = is_by_stream ? layout_.streams : streams.size();
+    for (size_t i = 0; i < ports.size(); ++i) {
+        const ModelPort& port = model_.inputs()[ports[i]];
+        if (inputs[i].size() != rows * port.size) {
+            raise(Status::invalid_argument, "input '{}': expected {} x {} numbers, found {}", port.name, rows,
                   port.size, inputs[i].size());
         }
-        check_finite(inputs[i], port, {}, {});
+        for (size_t row = 0; row < streams.size(); ++row) {
+            const size_t at = is_by_stream ? streams[row] : row;
+            check_values(inputs[i].subspan(at * port.size, port.size), port, streams.subspan(row, 1), {});
+        }
     }
-    for (size_t i = 0; i < wanted.size(); ++i) {
-        std::memcpy(io_floats(step_inputs_[wanted[i]]), inputs[i].data(), inputs[i].size_bytes());
+    check_room(streams, {});
+    is_by_stream_ = is_by_stream;
+    assign_slots(streams);
+    for (size_t i = 0; i < ports.size(); ++i) {
+        copy_inputs(inputs[i], model_.inputs()[ports[i]], layout_.step.inputs[ports[i]]);
+    }
+    for (size_t row = 0; row < streams.size(); ++row) {
+        auto* positions = reinterpret_cast<uint32_t*>(step_floats(slots_[row].window, layout_.step.positions));
+        positions[slots_[row].slot] = static_cast<uint32_t>(info_[streams[row]].tokens++);
+        is_in_step_[streams[row]] = true;
     }
     step_->submit();
+    profiled_ = step_.get();
     is_submitted_ = true;
     ++submissions_;
 }
 
-void Session::wait(std::span<const std::span<float>> outputs)
+/// Each window's streams get its slots in the caller's order; nothing is written when they are those of the last step.
+void Session::assign_slots(Streams streams)
+{
+    if (std::equal(streams.begin(), streams.end(), submitted_.begin(), submitted_.end()) && !slot_counts_.empty())
+        return;
+    submitted_.assign(streams.begin(), streams.end());
+    slots_.clear();
+    slot_counts_.assign(layout_.window_count, 0);
+    for (uint32_t stream : streams) {
+        const uint32_t window = window_of(stream);
+        const uint32_t slot = slot_counts_[window]++;
+        reinterpret_cast<uint32_t*>(step_floats(window, layout_.step.streams))[slot] = place_of(stream);
+        slots_.push_back({window, slot});
+    }
+    for (uint32_t window = 0; window < layout_.window_count; ++window) {
+        auto* words = reinterpret_cast<uint32_t*>(step_floats(window, layout_.step.streams));
+        std::fill(words + slot_counts_[window], words + layout_.window_streams, kNone);
+        step_->set_slots(window, slot_counts_[window]);
+    }
+}
+
+void Session::copy_inputs(std::span<const float> values, const ModelPort& port, const Tensor& tensor)
+{
+    for (size_t row = 0; row < slots_.size(); ++row) {
+        const size_t at = is_by_stream_ ? submitted_[row] : row;
+        std::memcpy(step_floats(slots_[row].window, tensor) + size_t{slots_[row].slot} * port.size,
+                    values.data() + at * port.size, size_t{4} * port.size);
+    }
+}
+
+void Session::wait(Outputs outputs)
 {
     step_->wait();
+    if (is_submitted_) {
+        for (uint32_t stream : submitted_) is_in_step_[stream] = false;
+    }
     is_submitted_ = false;
-    if (outputs.size() != step_outputs_.size()) {
-        raise(Status::invalid_argument, "step: expected room for {} outputs, found {}", step_outputs_.size(),
+    if (outputs.size() != model_.outputs().size()) {
+        raise(Status::invalid_argument, "step: expected room for {} outputs, found {}", model_.outputs().size(),
               outputs.size());
     }
+    const size_t rows = is_by_stream_ ? layout_.streams : submitted_.size();
     for (size_t i = 0; i < outputs.size(); ++i) {
-        if (outputs[i].size() != step_outputs_[i].element_count()) {
-            raise(Status::invalid_argument, "output '{}': expected room for {} x {} numbers, found {}",
-                  model_.outputs()[i].name, streams_, model_.outputs()[i].size, outputs[i].size());
+        const ModelPort& port = model_.outputs()[i];
+        if (outputs[i].size() != rows * port.size) {
+            raise(Status::invalid_argument, "output '{}': expected room for {} x {} numbers, found {}", port.name, rows,
+                  port.size, outputs[i].size());
         }
-        std::memcpy(outputs[i].data(), io_floats(step_outputs_[i]), outputs[i].size_bytes());
-    }
-}
-
-void Session::observe(std::span<const uint32_t> streams, std::span<const uint32_t> counts,
-                      std::span<const std::span<const float>> inputs)
-{
-    if (!model_.has_context()) {
-        raise(Status::invalid_argument, "{} has no context input: there is nothing to observe", model_.name());
-    }
-    check_streams(streams);
-    if (counts.size() != streams.size() || inputs.size() != model_.inputs().size()) {
-        raise(Status::invalid_argument, "observe: {} streams with {} counts and {} inputs, expected {} inputs",
-              streams.size(), counts.size(), inputs.size(), model_.inputs().size());
-    }
-    const uint64_t total = std::accumulate(counts.begin(), counts.end(), uint64_t{0});
-    for (size_t i = 0; i < inputs.size(); ++i) {
-        const ModelPort& port = model_.inputs()[i];
-        if (inputs[i].size() != total * port.size) {
-            raise(Status::invalid_argument, "observe: input '{}': expected {} tokens of {} numbers, found {} numbers",
-                  port.name, total, port.size, inputs[i].size());
-        }
-        check_finite(inputs[i], port, streams, counts);
-    }
-    for (size_t i = 0; i < streams.size(); ++i) {
-        const uint64_t held = uint64_t{positions_[streams[i]]} + counts[i];
-        if (model_.capacity() > 0 && held > model_.capacity()) {
-            raise(Status::invalid_argument, "stream {}: {} pairs, and {} keeps at most {} (its 'capacity')", streams[i],
-                  held, model_.name(), model_.capacity());
+        for (size_t row = 0; row < slots_.size(); ++row) {
+            const size_t at = is_by_stream_ ? submitted_[row] : row;
+            std::memcpy(outputs[i].data() + at * port.size,
+                        step_floats(slots_[row].window, layout_.step.outputs[i]) + size_t{slots_[row].slot} * port.size,
+                        size_t{4} * port.size);
         }
     }
-    std::vector<uint64_t> starts(streams.size(), 0); // first token of each stream in the inputs
-    for (size_t i = 1; i < streams.size(); ++i) starts[i] = starts[i - 1] + counts[i - 1];
-    for (size_t first = 0; first < streams.size(); first += slots_) {
-        const size_t count = std::min<size_t>(slots_, streams.size() - first);
-        observe_slots(streams.subspan(first, count), counts.subspan(first, count),
-                      std::span<const uint64_t>(starts).subspan(first, count), inputs);
-    }
 }
 
-/// As many chunks of tokens as the longest of these streams needs.
-void Session::observe_slots(std::span<const uint32_t> streams, std::span<const uint32_t> counts,
-                            std::span<const uint64_t> starts, std::span<const std::span<const float>> inputs)
-{
-    const uint32_t longest = *std::max_element(counts.begin(), counts.end());
-    for (uint32_t done = 0; done < longest; done += tokens_) {
-        std::fill_n(io_words(slot_streams_), slots_, 0U);
-        std::fill_n(io_words(slot_counts_), slots_, 0U);
-        for (size_t slot = 0; slot < streams.size(); ++slot) {
-            const uint32_t count = std::min(tokens_, counts[slot] - std::min(counts[slot], done));
-            io_words(slot_streams_)[slot] = streams[slot];
-            io_words(slot_counts_)[slot] = count;
-            io_words(slot_positions_)[slot] = positions_[streams[slot]];
-            for (size_t i = 0; i < inputs.size() && count > 0; ++i) {
-                const uint32_t size = model_.inputs()[i].size;
-                std::memcpy(io_floats(observe_inputs_[i]) + slot * tokens_ * size,
-                            inputs[i].data() + (starts[slot] + done) * size, size_t{4} * count * size);
-            }
-        }
-        run(*observe_);
-        for (size_t slot = 0; slot < streams.size(); ++slot) positions_[streams[slot]] += io_words(slot_counts_)[slot];
-    }
-}
-
-std::vector<SolveOutcome> Session::solve(std::span<const uint32_t> streams)
-{
-    check_streams(streams);
-    if (!model_.has_context()) {
-        raise(Status::invalid_argument, "{} has no context input: there is nothing to solve", model_.name());
-    }
-    std::vector<SolveOutcome> outcomes(streams.size());
-    if (!solve_) return outcomes;
-    for (size_t first = 0; first < streams.size(); first += slots_) {
-        const size_t count = std::min<size_t>(slots_, streams.size() - first);
-        std::fill_n(io_words(slot_streams_), slots_, kNone);
-        std::copy_n(streams.begin() + static_cast<ptrdiff_t>(first), count, io_words(slot_streams_));
-        run(*solve_);
-        for (size_t slot = 0; slot < count; ++slot) outcomes[first + slot] = outcome_of(static_cast<uint32_t>(slot));
-    }
-    return outcomes;
-}
-
-/// The worst of the heads and nodes of a slot.
-SolveOutcome Session::outcome_of(uint32_t slot) const
-{
-    SolveOutcome worst;
-    worst.min_pivot = INFINITY;
-    for (const NodeState& state : node_states_) {
-        if (!has_solve(*state.node)) continue;
-        const float* report = io_floats(state.report) + size_t{slot} * state.node->heads * kSolveReportWords;
-        for (uint32_t head = 0; head < state.node->heads; ++head, report += kSolveReportWords) {
-            worst.min_pivot = std::min(worst.min_pivot, report[0]);
-            worst.alpha = std::max(worst.alpha, report[1]);
-            worst.retries = std::max(worst.retries, static_cast<uint32_t>(report[2]));
-            worst.residual = std::max(worst.residual, report[3]);
-            worst.status = std::max(worst.status, static_cast<SolveStatus>(report[4]));
-        }
-    }
-    return worst;
-}
-
-void Session::reset(std::span<const uint32_t> streams)
-{
-    check_streams(streams);
-    if (is_submitted_) raise(Status::invalid_argument, "a step is submitted: wait for it before a reset");
-    for (uint32_t stream : streams) {
-        for (const NodeState& state : node_states_) {
-            for (const Tensors::Entry& entry : state.tensors.entries()) {
-                const uint64_t bytes = entry.tensor.bytes() / streams_;
-                state_->fill_zero(entry.tensor.slice().offset + stream * bytes, bytes);
-            }
-        }
-        positions_[stream] = 0;
-    }
-}
-
-uint64_t Session::state_bytes() const
-{
-    return state_layout_.bytes();
-}
-uint64_t Session::activation_bytes() const
-{
-    return activations_->bytes();
-}
-
-std::vector<NodeTime> Session::step_profile()
+std::vector<NodeTime> Session::profile()
 {
     std::vector<NodeTime> times;
-    const std::vector<double> spent = step_->launch_ns();
-    for (size_t i = 0; i < spent.size(); ++i) times.push_back({step_labels_[i], spent[i] / 1e3});
+    const std::vector<std::string>& labels = profiled_ == step_.get() ? step_labels_ : prefill_labels_;
+    const std::vector<double> spent = profiled_->launch_ns();
+    for (size_t i = 0; i < spent.size(); ++i) times.push_back({labels[i], spent[i] / 1e3});
     return times;
 }
 

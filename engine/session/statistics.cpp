@@ -52,11 +52,12 @@ std::vector<NamedArray> Session::statistics(uint32_t stream) const
     }
     if (is_submitted_) raise(Status::invalid_argument, "a step is submitted: wait for it before reading statistics");
     std::vector<NamedArray> arrays;
-    for (const NodeState& state : node_states_) {
+    for (const NodeState& state : layout_.nodes) {
         if (!state.node->is_context) continue;
-        for (const Tensors::Entry& entry : state.tensors.entries()) {
-            const Tensor tensor = of_stream(entry.tensor, stream);
-            arrays.push_back({value_name(state) + "." + entry.name, tensor.shape, read_floats(*state_, tensor)});
+        for (const Tensors::Entry& entry : state.kept.entries()) {
+            const Tensor tensor = of_stream(entry.tensor, place_of(stream));
+            arrays.push_back({value_name(state) + "." + entry.name, tensor.shape,
+                              read_floats(*windows_[window_of(stream)].state, tensor)});
         }
     }
     return arrays;
@@ -72,13 +73,13 @@ void Session::add_statistics(uint32_t stream, const std::vector<NamedArray>& add
         raise(Status::invalid_argument, "statistics: {} has no '{}'", model_.name(), array.name);
     }
     std::vector<std::pair<Tensor, std::vector<float>>> sums;
-    for (const NodeState& state : node_states_) {
+    for (const NodeState& state : layout_.nodes) {
         if (!state.node->is_context) continue;
         const auto shapes =
             state.node->op->context->states(state.node->attributes, context_shapes(model_, *state.node));
         for (const StateShape& shape : shapes) {
             if (!shape.is_sum) continue;
-            const Tensor tensor = of_stream(state.tensors.at(shape.name), stream);
+            const Tensor tensor = of_stream(state.kept.at(shape.name), place_of(stream));
             const std::string name = value_name(state) + "." + shape.name;
             const NamedArray& array = find_array(added, name, tensor.shape);
             std::vector<float> sum = find_array(held, name, tensor.shape).values;
@@ -94,7 +95,7 @@ void Session::add_statistics(uint32_t stream, const std::vector<NamedArray>& add
         }
     }
     for (const auto& [tensor, sum] : sums) {
-        state_->write(tensor.slice().offset, std::as_bytes(std::span<const float>(sum)));
+        windows_[window_of(stream)].state->write(tensor.slice().offset, std::as_bytes(std::span<const float>(sum)));
     }
 }
 

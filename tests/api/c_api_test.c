@@ -465,6 +465,82 @@ static void test_pipeline_cache(void)
     gramian_device_destroy(device);
 }
 
+/* Streams that join, leave, are copied, set back, merged, saved and restored; and many tokens at once. */
+static void test_streams(void)
+{
+    gramian_device* device = open_device();
+    gramian_model* model = NULL;
+    gramian_session* session = NULL;
+    gramian_session_options options = gramian_session_options_default();
+    gramian_session_info info;
+    uint32_t joined[3] = {9, 9, 9};
+    const uint32_t two[2] = {2, 0};
+    const uint32_t counts[2] = {2, 1};
+    const float x[9] = {1, 2, 3, -1, 0, 2, 1, 2, 3};
+    float y[3] = {0, 0, 0};
+    float alone[2];
+    const float* in = x;
+    float* out = y;
+    char state_path[1100];
+    uint64_t tokens = 0;
+    uint64_t pairs = 0;
+    size_t size = 0;
+    void* bytes = NULL;
+
+    CHECK(gramian_model_load(device, model_path, &model) == GRAMIAN_OK);
+    options.streams = 3;
+    options.starts_empty = 1;
+    options.snapshots = 2;
+    memset(&info, 0, sizeof info);
+    info.size = sizeof info;
+    CHECK(gramian_session_measure(model, &options, &info) == GRAMIAN_OK);
+    CHECK(info.streams == 3 && info.bytes > info.state_bytes && info.windows == 1);
+    CHECK(gramian_session_create(model, &options, &session) == GRAMIAN_OK);
+    REFUSED(GRAMIAN_INVALID_ARGUMENT, "stream 1 has not joined", teach(session, 1));
+    REFUSED(GRAMIAN_OUT_OF_MEMORY, "4 streams cannot join", gramian_session_join(session, 4, joined));
+    CHECK(gramian_session_join(session, 3, joined) == GRAMIAN_OK);
+    CHECK(joined[0] == 0 && joined[1] == 1 && joined[2] == 2);
+
+    CHECK(teach(session, 0) == GRAMIAN_OK);
+    CHECK(gramian_session_snapshot(session, joined, 1) == GRAMIAN_OK);
+    CHECK(gramian_session_copy(session, 0, joined + 1, 2) == GRAMIAN_OK);
+    CHECK(gramian_session_merge(session, 0, 1, -1.0f) == GRAMIAN_OK); /* what is left is nothing */
+    CHECK(gramian_session_rewind(session, joined, 1, 1) == GRAMIAN_OK);
+    REFUSED(GRAMIAN_INVALID_ARGUMENT, "snapshot 2", gramian_session_rewind(session, joined, 1, 2));
+    CHECK(gramian_session_begin_demonstration(session, joined, 1) == GRAMIAN_OK);
+    CHECK(gramian_session_solve(session, joined, 3, NULL) == GRAMIAN_OK);
+    CHECK(gramian_session_prefill(session, two, counts, 2, &in, &out) == GRAMIAN_OK);
+    CHECK(y[0] == y[2] && y[0] != y[1]); /* both streams know the same law */
+    CHECK(gramian_session_position(session, 2, &tokens, &pairs) == GRAMIAN_OK && tokens == 2 && pairs == 20);
+    out = alone;
+    CHECK(gramian_session_step_some(session, two, 2, &in, &out) == GRAMIAN_OK);
+    CHECK(alone[0] == y[0] && alone[1] == y[1]);
+    CHECK(gramian_session_submit_some(session, two, 1, &in) == GRAMIAN_OK);
+    CHECK(gramian_session_reset(session, joined + 1, 1) == GRAMIAN_OK); /* beside it */
+    REFUSED(GRAMIAN_INVALID_ARGUMENT, "stream 2 is in a step", gramian_session_reset(session, two, 1));
+    CHECK(gramian_session_wait(session, &out) == GRAMIAN_OK);
+
+    CHECK(gramian_session_save(session, two, 1, NULL, &size) == GRAMIAN_OK && size > 0);
+    bytes = malloc(size);
+    CHECK(bytes && gramian_session_save(session, two, 1, bytes, &size) == GRAMIAN_OK);
+    CHECK(gramian_session_restore(session, joined + 1, 1, bytes, size, 0) == GRAMIAN_OK);
+    CHECK(gramian_session_position(session, 1, &tokens, NULL) == GRAMIAN_OK && tokens == 4);
+    REFUSED(GRAMIAN_INVALID_STATE, "cut short", gramian_session_restore(session, two, 1, bytes, size - 4, 0));
+    free(bytes);
+    snprintf(state_path, sizeof state_path, "%s.state", model_path);
+    CHECK(gramian_session_save_file(session, two, 2, state_path) == GRAMIAN_OK);
+    CHECK(gramian_session_restore_file(session, two, 2, state_path, 0) == GRAMIAN_OK);
+    REFUSED(GRAMIAN_INVALID_STATE, "2 streams", gramian_session_restore_file(session, two, 1, state_path, 0));
+    remove(state_path);
+    REFUSED(GRAMIAN_IO_ERROR, "", gramian_session_restore_file(session, two, 2, state_path, 0));
+    CHECK(gramian_session_leave(session, two, 1) == GRAMIAN_OK);
+    REFUSED(GRAMIAN_INVALID_ARGUMENT, "has not joined", gramian_session_step_some(session, two, 1, &in, &out));
+    CHECK(gramian_session_get_info(session, &info) == GRAMIAN_OK && info.joined == 2);
+    gramian_session_destroy(session);
+    gramian_model_destroy(model);
+    gramian_device_destroy(device);
+}
+
 int main(int argc, char** argv)
 {
     const char* folder = argc > 1 ? argv[1] : ".";
@@ -473,6 +549,7 @@ int main(int argc, char** argv)
     write_model();
     test_devices();
     test_end_to_end();
+    test_streams();
     test_nulls();
     test_struct_sizes();
     test_errors();

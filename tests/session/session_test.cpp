@@ -79,10 +79,10 @@ TEST_CASE("session: submissions, dispatches, bytes and times of nodes are counte
     CHECK(session.submissions() == 3);
     CHECK(session.step_dispatches() >= 2); // the encoder and the read
     CHECK(session.step_bytes_moved() > 3 * 4 * (4 + 8 + 8 + 2));
-    CHECK(session.state_bytes() >= uint64_t{3} * 4 * (8 * 8 + 2 * 8 * 2)); // G, S and W
+    CHECK(session.layout().state_bytes() >= uint64_t{3} * 4 * (8 * 8 + 2 * 8 * 2)); // G, S and W
     (void)step(session, random_values(1, 12));
     const bool can_time = test_device().caps().is_host || test_device().caps().timestamp_ns > 0;
-    const std::vector<NodeTime> times = session.step_profile();
+    const std::vector<NodeTime> times = session.profile();
     CHECK(times.size() >= (can_time ? 2 : 0));
     if (can_time) CHECK(times[0].node.find("node 0") != std::string::npos);
     for (const NodeTime& time : times) CHECK(time.us >= 0);

@@ -1,6 +1,6 @@
 /* Gramian: on-device inference of recurrent and least-squares networks on Vulkan. The C API, and the only ABI promise.
  *
- *     device ──► model ──► session ──► step, observe, solve
+ *     device ──► model ──► session ──► step, prefill, observe, solve
  *
  * Every function returns a status; on anything but GRAMIAN_OK, gramian_last_error() says what was expected and what was
  * found. No exception crosses this boundary. Objects are created and destroyed in pairs and in any order: an object
@@ -40,7 +40,8 @@ typedef enum gramian_status {
     GRAMIAN_OUT_OF_MEMORY = 6,    /* does not fit; the message holds the numbers */
     GRAMIAN_DEVICE_LOST = 7,      /* sticky: open the device anew */
     GRAMIAN_TIMEOUT = 8,          /* the device did not finish in time; sticky too */
-    GRAMIAN_INTERNAL = 9          /* a fault of the engine */
+    GRAMIAN_INTERNAL = 9,         /* a fault of the engine */
+    GRAMIAN_INVALID_STATE = 10    /* a saved state that is damaged, or of another model or device */
 } gramian_status;
 
 /* Of the last call on this thread that failed. Valid until the next call on this thread. */
@@ -129,6 +130,8 @@ typedef struct gramian_session_options {
     uint32_t streams;
     uint32_t verify_golden; /* 1: first replay the model's golden rollout, and refuse where it is not reproduced */
     uint32_t profile;       /* 1: time every node */
+    uint32_t starts_empty;  /* 1: no stream has joined yet; 0: all have */
+    uint32_t snapshots;     /* that gramian_session_snapshot keeps of every stream */
 } gramian_session_options;
 
 typedef struct gramian_session_info {
@@ -139,7 +142,11 @@ typedef struct gramian_session_info {
     uint64_t step_bytes_moved; /* read and written by the kernels of one step */
     uint32_t step_dispatches;
     uint32_t reserved;
-    uint64_t submissions; /* steps, observations and solves so far */
+    uint64_t submissions; /* steps, prefills, observations and solves so far */
+    uint64_t io_bytes;    /* inputs, outputs and lists, mapped where the device allows it */
+    uint64_t bytes;       /* state, scratch and io together; the weights are the model's */
+    uint32_t windows;     /* parts that the streams' state is cut into, to fit the device's bindings */
+    uint32_t joined;      /* streams that a step runs */
 } gramian_session_info;
 
 typedef enum gramian_solve_status {
@@ -162,20 +169,39 @@ GRAMIAN_API gramian_session_options gramian_session_options_default(void);
 /* Allocates, records and warms up everything; GRAMIAN_OUT_OF_MEMORY, with the numbers, before anything is allocated. */
 GRAMIAN_API gramian_status gramian_session_create(gramian_model* model, const gramian_session_options* options,
                                                   gramian_session** session);
+/* What such a session would take, without creating it; GRAMIAN_OUT_OF_MEMORY as above. */
+GRAMIAN_API gramian_status gramian_session_measure(gramian_model* model, const gramian_session_options* options,
+                                                   gramian_session_info* info);
 GRAMIAN_API gramian_status gramian_session_get_info(const gramian_session* session, gramian_session_info* info);
-/* One token for every stream, in one submission. inputs[i]: [streams, size] of the i-th input that is no context
+/* One token for every stream that has joined, in one submission. inputs[i]: [streams, size] of the i-th input that is no context
  * input; outputs[i]: room for [streams, size] of the i-th output. step is submit and wait; between those two the
  * caller may do other work. A value that is not finite is refused by stream and channel, and nothing changes. */
 GRAMIAN_API gramian_status gramian_session_step(gramian_session* session, const float* const* inputs,
                                                 float* const* outputs);
 GRAMIAN_API gramian_status gramian_session_submit(gramian_session* session, const float* const* inputs);
 GRAMIAN_API gramian_status gramian_session_wait(gramian_session* session, float* const* outputs);
+/* The same for these streams only, each named once: the others cost nothing. inputs[i] and outputs[i]: [count, size] in
+ * the order of the list. submit_some is followed by gramian_session_wait. */
+GRAMIAN_API gramian_status gramian_session_step_some(gramian_session* session, const uint32_t* streams, uint32_t count,
+                                                     const float* const* inputs, float* const* outputs);
+GRAMIAN_API gramian_status gramian_session_submit_some(gramian_session* session, const uint32_t* streams,
+                                                       uint32_t count, const float* const* inputs);
+/* Many tokens at once: counts[i] of them for streams[i]. inputs[j]: [sum of counts, size] of the j-th input that is no
+ * context input, streams one after the other; outputs[j] likewise, the answer to every token. The streams end up where
+ * as many steps would have brought them, however the tokens are cut into calls. */
+GRAMIAN_API gramian_status gramian_session_prefill(gramian_session* session, const uint32_t* streams,
+                                                   const uint32_t* counts, uint32_t stream_count,
+                                                   const float* const* inputs, float* const* outputs);
 /* Models with context inputs learn from what they are shown. Stream streams[i] is shown counts[i] tokens;
  * inputs[j]: [sum of counts, size] of the model's j-th input, context inputs among them, streams one after the other.
  */
 GRAMIAN_API gramian_status gramian_session_observe(gramian_session* session, const uint32_t* streams,
                                                    const uint32_t* counts, uint32_t stream_count,
                                                    const float* const* inputs);
+/* What these streams are shown next is a new demonstration: recurrent nodes before those that learn start anew, what
+ * was learned stays. A stream that was created or reset begins its first demonstration by itself. */
+GRAMIAN_API gramian_status gramian_session_begin_demonstration(gramian_session* session, const uint32_t* streams,
+                                                               uint32_t stream_count);
 /* Settles what these streams have observed. reports: stream_count of them, or NULL; set reports[0].size. */
 GRAMIAN_API gramian_status gramian_session_solve(gramian_session* session, const uint32_t* streams,
                                                  uint32_t stream_count, gramian_solve_report* reports);
@@ -190,7 +216,50 @@ GRAMIAN_API gramian_status gramian_session_add_statistics(gramian_session* sessi
 /* Forgets all that these streams have learned and done; streams NULL: every stream. */
 GRAMIAN_API gramian_status gramian_session_reset(gramian_session* session, const uint32_t* streams,
                                                  uint32_t stream_count);
-/* Time of every node in the last step, as JSON [{"node","us"}]; needs options.profile. Lives until the next call. */
+
+/* Streams come and go. While a step is submitted, all of this may be done to streams that are not in it. */
+
+/* The `count` free streams with the lowest numbers join, as new; streams: room for their numbers.
+ * GRAMIAN_OUT_OF_MEMORY when fewer are free. */
+GRAMIAN_API gramian_status gramian_session_join(gramian_session* session, uint32_t count, uint32_t* streams);
+/* These streams become free; until they join again, every call that names them is refused. */
+GRAMIAN_API gramian_status gramian_session_leave(gramian_session* session, const uint32_t* streams,
+                                                 uint32_t stream_count);
+/* Every target becomes what `from` is: what it has learned and done. */
+GRAMIAN_API gramian_status gramian_session_copy(gramian_session* session, uint32_t from, const uint32_t* targets,
+                                                uint32_t target_count);
+/* Adds what `from` was shown to what `to` was, times `weight`; -1 takes it away again. Then solve.
+ * GRAMIAN_UNSUPPORTED where a node keeps more than sums. */
+GRAMIAN_API gramian_status gramian_session_merge(gramian_session* session, uint32_t to, uint32_t from, float weight);
+/* Keeps these streams as they are now, on the device; where options.snapshots are kept already, over the oldest. */
+GRAMIAN_API gramian_status gramian_session_snapshot(gramian_session* session, const uint32_t* streams,
+                                                    uint32_t stream_count);
+/* Back to the `back`-th last snapshot (1: the last), which stays; later ones are gone. */
+GRAMIAN_API gramian_status gramian_session_rewind(gramian_session* session, const uint32_t* streams,
+                                                  uint32_t stream_count, uint32_t back);
+/* Tokens that a stream was stepped through, and pairs that it was shown, since it was new. Either may be NULL. */
+GRAMIAN_API gramian_status gramian_session_position(const gramian_session* session, uint32_t stream, uint64_t* tokens,
+                                                    uint64_t* pairs);
+
+/* Saved streams hold format version, model fingerprint, device and driver, positions and a checksum. They are restored
+ * to the bit or refused with GRAMIAN_INVALID_STATE and the reason. */
+
+/* bytes NULL: only the number of bytes; otherwise *byte_count says how much room there is. */
+GRAMIAN_API gramian_status gramian_session_save(gramian_session* session, const uint32_t* streams,
+                                                uint32_t stream_count, void* bytes, size_t* byte_count);
+/* Into as many streams as were saved, in their order. on_any_device 1: also what was saved on another device or driver;
+ * the state is the same then, the bits of what follows may differ. */
+GRAMIAN_API gramian_status gramian_session_restore(gramian_session* session, const uint32_t* streams,
+                                                   uint32_t stream_count, const void* bytes, size_t byte_count,
+                                                   uint32_t on_any_device);
+/* The same to a file, which is replaced as a whole or not at all, and from one. */
+GRAMIAN_API gramian_status gramian_session_save_file(gramian_session* session, const uint32_t* streams,
+                                                     uint32_t stream_count, const char* path);
+GRAMIAN_API gramian_status gramian_session_restore_file(gramian_session* session, const uint32_t* streams,
+                                                        uint32_t stream_count, const char* path,
+                                                        uint32_t on_any_device);
+
+/* Time of every node in the last step or the last block of a prefill, as JSON [{"node","us"}]; needs options.profile. Lives until the next call. */
 GRAMIAN_API const char* gramian_session_profile_json(gramian_session* session);
 GRAMIAN_API void gramian_session_destroy(gramian_session* session);
 

@@ -141,6 +141,15 @@ private:
     api::Owner<gramian_tensors, gramian_tensors_destroy> raw_;
 };
 
+/// What a session of the model would take.
+inline gramian_session_info session_measure(const ModelHandle& model, const gramian_session_options& options)
+{
+    gramian_session_info info{};
+    info.size = sizeof info;
+    api::check(gramian_session_measure(model.get(), &options, &info));
+    return info;
+}
+
 class SessionHandle {
 public:
     SessionHandle(const ModelHandle& model, const gramian_session_options& options)
@@ -156,6 +165,74 @@ public:
         info.size = sizeof info;
         api::check(gramian_session_get_info(raw_.get(), &info));
         return info;
+    }
+    /// The pointers of the C API: an input, or an output, each.
+    void step(std::span<const float* const> inputs, std::span<float* const> outputs)
+    {
+        api::check(gramian_session_step(raw_.get(), inputs.data(), outputs.data()));
+    }
+    void step_some(std::span<const uint32_t> streams, std::span<const float* const> inputs,
+                   std::span<float* const> outputs)
+    {
+        api::check(
+            gramian_session_step_some(raw_.get(), streams.data(), size_of(streams), inputs.data(), outputs.data()));
+    }
+    void prefill(std::span<const uint32_t> streams, std::span<const uint32_t> counts,
+                 std::span<const float* const> inputs, std::span<float* const> outputs)
+    {
+        api::check(gramian_session_prefill(raw_.get(), streams.data(), counts.data(), size_of(streams), inputs.data(),
+                                           outputs.data()));
+    }
+    void begin_demonstration(std::span<const uint32_t> streams)
+    {
+        api::check(gramian_session_begin_demonstration(raw_.get(), streams.data(), size_of(streams)));
+    }
+    [[nodiscard]] std::vector<uint32_t> join(uint32_t count)
+    {
+        std::vector<uint32_t> streams(count);
+        api::check(gramian_session_join(raw_.get(), count, streams.data()));
+        return streams;
+    }
+    void leave(std::span<const uint32_t> streams)
+    {
+        api::check(gramian_session_leave(raw_.get(), streams.data(), size_of(streams)));
+    }
+    void copy(uint32_t from, std::span<const uint32_t> targets)
+    {
+        api::check(gramian_session_copy(raw_.get(), from, targets.data(), size_of(targets)));
+    }
+    void merge(uint32_t to, uint32_t from, float weight)
+    {
+        api::check(gramian_session_merge(raw_.get(), to, from, weight));
+    }
+    void snapshot(std::span<const uint32_t> streams)
+    {
+        api::check(gramian_session_snapshot(raw_.get(), streams.data(), size_of(streams)));
+    }
+    void rewind(std::span<const uint32_t> streams, uint32_t back)
+    {
+        api::check(gramian_session_rewind(raw_.get(), streams.data(), size_of(streams), back));
+    }
+    [[nodiscard]] std::vector<std::byte> save(std::span<const uint32_t> streams)
+    {
+        size_t size = 0;
+        api::check(gramian_session_save(raw_.get(), streams.data(), size_of(streams), nullptr, &size));
+        std::vector<std::byte> bytes(size);
+        api::check(gramian_session_save(raw_.get(), streams.data(), size_of(streams), bytes.data(), &size));
+        return bytes;
+    }
+    void restore(std::span<const uint32_t> streams, std::span<const std::byte> bytes)
+    {
+        api::check(
+            gramian_session_restore(raw_.get(), streams.data(), size_of(streams), bytes.data(), bytes.size(), 0));
+    }
+    void save(std::span<const uint32_t> streams, const std::string& path)
+    {
+        api::check(gramian_session_save_file(raw_.get(), streams.data(), size_of(streams), path.c_str()));
+    }
+    void restore(std::span<const uint32_t> streams, const std::string& path)
+    {
+        api::check(gramian_session_restore_file(raw_.get(), streams.data(), size_of(streams), path.c_str(), 0));
     }
     /// For models with one step input and one output: [streams, size] each.
     void step(std::span<const float> input, std::span<float> output)
@@ -197,6 +274,8 @@ public:
     [[nodiscard]] const char* profile_json() { return gramian_session_profile_json(raw_.get()); }
 
 private:
+    static uint32_t size_of(std::span<const uint32_t> streams) { return static_cast<uint32_t>(streams.size()); }
+
     api::Owner<gramian_session, gramian_session_destroy> raw_;
 };
 
