@@ -26,12 +26,12 @@ def write(path, model, tensors):
 
 
 def read(path):
-    """The model's description and its tensors by name."""
+    """The description of the model, None where the file holds tensors alone, and its tensors by name."""
     with open(path, "rb") as file:
         data = file.read()
     size, = struct.unpack_from("<Q", data)
     header = json.loads(data[8:8 + size])
-    model = json.loads(header.pop("__metadata__")["gramian.model"])
+    model = json.loads(header.pop("__metadata__", {}).get("gramian.model", "null"))
     tensors = {}
     for name, entry in header.items():
         first, last = entry["data_offsets"]
