@@ -132,7 +132,8 @@ std::string head_input(const Json& node, const std::set<std::string>& contexts)
 
 void add_weights_of(const Json& node, const TensorsHandle& file, Features& features)
 {
-    for (const auto& [port, name] : node.value("weights", Json::object()).items()) {
+    const Json weights = node.value("weights", Json::object());
+    for (const auto& [port, name] : weights.items()) {
         const std::string tensor = name.get<std::string>();
         const auto is_same = [&](const NamedWeight& weight) { return weight.name == tensor; };
         if (std::any_of(features.weights.begin(), features.weights.end(), is_same)) continue;
