@@ -126,7 +126,7 @@ std::string plot(const std::vector<Point>& points, const char* x_name, const cha
     std::string svg = fmt::format("<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{} against {}\">\n", kWidth,
                                   kHeight, y_name, x_name);
     for (const double mark : x.ticks()) {
-        svg += fmt::format("<line x1={0:.1f} x2={0:.1f} y1={1} y2={2}/><text class=axis x={0:.1f} y={3} "
+        svg += fmt::format("<line x1={0:.1f} x2={0:.1f} y1={1} y2={2} /><text class=axis x={0:.1f} y={3} "
                            "text-anchor=middle>{4:.3g}</text>\n",
                            px(mark), kTop, kHeight - kBottom, kHeight - kBottom + 15, mark);
     }
@@ -213,8 +213,7 @@ std::string sparse_part(const SparseStudy& study)
     return fmt::format(
         "<section><h2>Value-aware sparsity: {} keys instead of all</h2>\n<p class=soft>On {} sampled tokens. The "
         "value-oblivious choice keeps the {} largest weights and scales them to sum 1; its row is what the same budget "
-        "costs without looking at the values. The flatter a kernel, the smaller the share of its weight on these keys, "
-        "and the more a look at the values can gain.</p>\n{}<div class=scroll><table><tr><th>kernel<th>method<th "
+        "costs without looking at the values. Whether flatter kernels gain more, this trace shows below.</p>\n{}<div class=scroll><table><tr><th>kernel<th>method<th "
         "class=n>"
         "weight on the largest<th class=n>error<th class=n>worst token<th class=n>error of the weights<th "
         "class=n>gain<th "
