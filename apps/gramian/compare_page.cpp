@@ -213,7 +213,8 @@ std::string sparse_part(const SparseStudy& study)
     return fmt::format(
         "<section><h2>Value-aware sparsity: {} keys instead of all</h2>\n<p class=soft>On {} sampled tokens. The "
         "value-oblivious choice keeps the {} largest weights and scales them to sum 1; its row is what the same budget "
-        "costs without looking at the values. Whether flatter kernels gain more, this trace shows below.</p>\n{}<div class=scroll><table><tr><th>kernel<th>method<th "
+        "costs without looking at the values. Whether flatter kernels gain more, this trace shows below.</p>\n{}<div "
+        "class=scroll><table><tr><th>kernel<th>method<th "
         "class=n>"
         "weight on the largest<th class=n>error<th class=n>worst token<th class=n>error of the weights<th "
         "class=n>gain<th "
