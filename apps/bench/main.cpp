@@ -18,7 +18,8 @@ struct Suite {
 
 const std::vector<Suite>& suites()
 {
-    static const std::vector<Suite> table{{{"decode", "prefill", "solve"}, run_operators}, {{"tokens"}, run_tokens}};
+    static const std::vector<Suite> table{{{"crossover", "decode", "prefill", "solve"}, run_operators},
+                                          {{"tokens"}, run_tokens}};
     return table;
 }
 
@@ -47,7 +48,8 @@ int run(const Options& options)
 {
     for (const std::string& name : options.suites) {
         if (names_a_suite(name)) continue;
-        fmt::print(stderr, "gramian-bench: no suite '{}'; there are: decode, prefill, solve, tokens\n", name);
+        fmt::print(stderr, "gramian-bench: no suite '{}'; there are: crossover, decode, prefill, solve, tokens\n",
+                   name);
         return 2;
     }
     gramian_device_options chosen = gramian_device_options_default();
@@ -104,7 +106,9 @@ int main(int argc, char** argv)
     CLI::App app("Times Gramian's hot paths beside the roofline of the same run. Results are checked first.",
                  "gramian-bench");
     app.set_version_flag("--version", gramian_version());
-    app.footer(R"(Suites: decode (one token), prefill (T tokens at once), solve, tokens (a step after a long past).
+    app.footer(
+        R"(Suites: decode (one token), prefill (T tokens at once), crossover (token by token beside chunks), solve,
+tokens (a step after a long past).
 Exit status: 0, 1 a result was wrong, 2 usage, 3 no device or nothing ran, 5 device lost.
 
 Example:
