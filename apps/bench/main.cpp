@@ -38,6 +38,17 @@ bool is_wanted_suite(const Options& options, const Suite& suite)
            });
 }
 
+void print_crossovers(const Json& crossovers)
+{
+    for (const Json& one : crossovers) {
+        const bool is_found = one["tokens"].is_number();
+        fmt::print("{}crossover of {}: {}\n", &one == &crossovers[0] ? "\n" : "", one["layer"].get<std::string>(),
+                   is_found
+                       ? fmt::format("chunks win from {} tokens on", one["tokens"].get<uint32_t>())
+                       : fmt::format("none to {} tokens, the token loop wins", one["measured_to"].get<uint32_t>()));
+    }
+}
+
 double load_average()
 {
     std::array<double, 1> load{};
@@ -75,7 +86,12 @@ int run(const Options& options)
         fmt::print(stderr, "gramian-bench: no case matches\n");
         return 3;
     }
-    if (options.json) fmt::print("{}\n", report.dump());
+    const Json crossovers = crossovers_of(rows);
+    if (!crossovers.empty()) report["crossovers"] = crossovers;
+    if (options.json)
+        fmt::print("{}\n", report.dump());
+    else
+        print_crossovers(crossovers);
     if (!options.html.empty()) write_page(options.html, report);
     if (!options.compare.empty()) {
         for (const std::string& line : compare_with(options.compare, rows)) fmt::print(stderr, "{}\n", line);
