@@ -156,6 +156,18 @@ static void test_end_to_end(void)
     CHECK(gramian_session_solve(session, streams, 2, NULL) == GRAMIAN_OK);
     CHECK(gramian_session_step(session, &in, &out) == GRAMIAN_OK);
     CHECK(again[0] == y[1] && again[1] == y[1]);
+
+    /* Two halves make the whole; taken away again nothing is left. */
+    CHECK(gramian_session_add_statistics(session, 0, statistics, -1) == GRAMIAN_OK);
+    CHECK(gramian_session_solve(session, streams, 2, reports) == GRAMIAN_OK);
+    CHECK(reports[0].status == GRAMIAN_SOLVED && reports[1].status == GRAMIAN_SOLVE_NO_DATA);
+    CHECK(gramian_session_step(session, &in, &out) == GRAMIAN_OK);
+    CHECK(again[0] == 0.0f && again[1] == y[1]);
+    CHECK(gramian_session_add_statistics(session, 0, statistics, 0.5f) == GRAMIAN_OK);
+    CHECK(gramian_session_add_statistics(session, 0, statistics, 0.5f) == GRAMIAN_OK);
+    CHECK(gramian_session_solve(session, streams, 2, reports) == GRAMIAN_OK);
+    CHECK(gramian_session_step(session, &in, &out) == GRAMIAN_OK);
+    CHECK(again[0] == y[1] && reports[1].min_pivot == reports[0].min_pivot);
     gramian_tensors_destroy(statistics);
 
     CHECK(gramian_session_reset(session, NULL, 0) == GRAMIAN_OK);

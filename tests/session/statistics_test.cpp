@@ -96,6 +96,25 @@ TEST_CASE("statistics: g is k^T k, symmetric to the bit, and w is what was solve
     CHECK(step(session, query)[0] == held[2].values[0]);
 }
 
+TEST_CASE("statistics: merged sums of two halves give the weights of the whole")
+{
+    const Model model = context_model("intention", {{"alpha_relative", 1e-4}}, 6, 3).parse(test_device());
+    const Demonstration shown(90, 6, 3, 54);
+    Session whole = make_session(model, 1);
+    show(whole, 0, shown);
+    Session merged = make_session(model, 1);
+    for (uint32_t from : {0U, 40U}) {
+        const uint32_t count = from == 0 ? 40 : 50;
+        Session half = make_session(model, 1);
+        observe(half, {0}, {count}, shown.x_part(from, count), shown.y_part(from, count));
+        merged.add_statistics(0, half.statistics(0), 1);
+    }
+    const SolveOutcome expected = whole.solve(all_streams(whole))[0];
+    const SolveOutcome found = merged.solve(all_streams(merged))[0];
+    CHECK(found.alpha == doctest::Approx(expected.alpha).epsilon(1e-6));
+    CHECK(relative_error(merged.statistics(0)[2].values, whole.statistics(0)[2].values) < 1e-5);
+}
+
 TEST_CASE("statistics: what does not fit or does not add is refused and changes nothing")
 {
     const Model model = learner();
