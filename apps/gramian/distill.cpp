@@ -1,10 +1,11 @@
 // `gramian distill`: a task's teacher becomes a student by one least-squares solve on the device.
-#include "distill_model.hpp"
+#include "distill_record.hpp"
 #include "episodes.hpp"
 #include "record.hpp"
 #include "run_report.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 #include <numeric>
 #include <unistd.h>
@@ -29,6 +30,7 @@ struct DistillOptions {
     std::string head = "intention";
     uint32_t rounds = 0;
     uint64_t seed = 0;
+    std::string record;
     std::vector<std::string> merge;
     std::vector<float> merge_weights;
 };
@@ -62,10 +64,11 @@ public:
     void run()
     {
         for (size_t i = 0; i < options_.merge.size(); ++i) merge(i);
+        pair_count_ = static_cast<uint64_t>(std::llround(std::max(merged_pairs_, 0.0)));
         take(pairs_, 0);
         for (uint32_t round = 1; round <= options_.rounds; ++round) {
-            take(student_pairs(options_.task, options_.seed, std::max<uint64_t>(pairs_.count(), 1), round, acting()),
-                 round);
+            const uint64_t count = pairs_.count() > 0 ? pairs_.count() : options_.pairs;
+            take(student_pairs(options_.task, options_.seed, count, round, acting()), round);
         }
     }
 
@@ -96,7 +99,8 @@ public:
         student.description["teacher_return"] = mean(row.teacher);
         student.description["card"] = card(row);
         TensorsHandle file = student.tensors();
-        if (pairs_.count() > 0) add_golden(file, {device_, student.tensors().serialize(), "student"}, pairs_);
+        add_golden(file, {device_, student.tensors().serialize(), "student"},
+                   pairs_.count() > 0 ? pairs_ : teacher_pairs(options_.task, options_.seed, 1));
         for (uint32_t i = 0; i < gramian_tensors_count(chosen_->statistics.get()); ++i) {
             gramian_tensor_view view{};
             view.size = sizeof view;
@@ -106,6 +110,16 @@ public:
         }
         const gramian_status status = gramian_tensors_save(file.get(), options_.out.c_str());
         if (status != GRAMIAN_OK) throw std::runtime_error(gramian_last_error()); // an output: exit code 1, not 4
+    }
+
+    /// How the student of round 0 comes about. Last of all: the learner forgets.
+    void record()
+    {
+        EpisodeOptions episodes;
+        episodes.task = options_.task;
+        episodes.seed = options_.seed;
+        write_html(record_learning(device_, features_, learner_, pairs_, options_.head, chosen_->gain, episodes),
+                   options_.record);
     }
 
     Json json(const RunRow& row) const
@@ -164,6 +178,8 @@ private:
         }
         const float weight = options_.merge_weights.empty() ? 1.0F : options_.merge_weights[index];
         learner_.merge(file, path, weight);
+        const Json model = Json::parse(gramian_tensors_get_text(file.get(), "gramian.model"));
+        merged_pairs_ += weight * model.value("card", Json::object()).value("pairs", 0.0);
     }
 
     void take(const Pairs& pairs, uint32_t round)
@@ -251,6 +267,7 @@ private:
     std::optional<Chosen> chosen_;
     std::optional<Student> last_;
     uint64_t pair_count_ = 0;
+    double merged_pairs_ = 0; // pairs of the merged files, times their weights
     Json rounds_ = Json::array();
 };
 
@@ -283,6 +300,11 @@ void check(const DistillOptions& options)
             fmt::format("{} merge weights for {} files", options.merge_weights.size(), options.merge.size()));
     }
     check_output(options.out);
+    if (options.record.empty()) return;
+    if (!options.record.ends_with(".html")) throw UsageError("--record: expected FILE.html");
+    if (!options.merge.empty()) throw UsageError("--record shows learning from pairs: not with --merge");
+    check_drawable(options.task);
+    check_writable(options.record);
 }
 
 Exit distill(const DistillOptions& options)
@@ -298,6 +320,7 @@ Exit distill(const DistillOptions& options)
         fmt::print("{}\n", json.dump());
     else
         print_text(json);
+    if (!options.record.empty()) distillation.record();
     return Exit::done;
 }
 
@@ -337,6 +360,7 @@ Examples:
         ->check(CLI::Range(0U, 1000U))
         ->capture_default_str();
     app->add_option("--seed", options->seed, "Which systems")->capture_default_str();
+    app->add_option("--record", options->record, "FILE.html: the number of pairs as a slider");
     app->add_option("--merge", options->merge, "Files of earlier runs, whose statistics are added")->expected(1, 1000);
     app->add_option("--merge-weights", options->merge_weights, "A weight for each of them; default: 1")
         ->expected(1, 1000);

@@ -18,6 +18,7 @@ public:
     Learner(const DeviceHandle& device, const Features& features, uint64_t action_size, double ridge);
 
     void observe(const Pairs& pairs);
+    void forget() { session_.reset(); }
     /// Adds weight times the statistics that a distilled file carries.
     void merge(const TensorsHandle& file, const std::string& path, float weight);
 

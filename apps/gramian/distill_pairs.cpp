@@ -48,21 +48,6 @@ bool is_kept(uint64_t step, uint64_t index)
     return step % kStride == index % kStride;
 }
 
-/// `count` of the pairs, evenly spaced: the first ones would be the beginnings of episodes.
-Pairs thinned(const Pairs& all, uint64_t count)
-{
-    Pairs pairs{{}, {}, all.observation_size, all.action_size};
-    for (uint64_t i = 0; i < count; ++i) {
-        const auto place = static_cast<ptrdiff_t>(i * all.count() / count);
-        const auto observation = all.observations.begin() + place * static_cast<ptrdiff_t>(all.observation_size);
-        const auto target = all.targets.begin() + place * static_cast<ptrdiff_t>(all.action_size);
-        pairs.observations.insert(pairs.observations.end(), observation,
-                                  observation + static_cast<ptrdiff_t>(all.observation_size));
-        pairs.targets.insert(pairs.targets.end(), target, target + static_cast<ptrdiff_t>(all.action_size));
-    }
-    return pairs;
-}
-
 } // namespace
 
 Pairs teacher_pairs(const std::string& name, uint64_t seed, uint64_t count)
@@ -104,6 +89,20 @@ Pairs student_pairs(const std::string& name, uint64_t seed, uint64_t count, uint
         }
     }
     return thinned(pairs, count);
+}
+
+Pairs thinned(const Pairs& all, uint64_t count)
+{
+    Pairs pairs{{}, {}, all.observation_size, all.action_size};
+    for (uint64_t i = 0; i < count; ++i) {
+        const auto place = static_cast<ptrdiff_t>(i * all.count() / count);
+        const auto observation = all.observations.begin() + place * static_cast<ptrdiff_t>(all.observation_size);
+        const auto target = all.targets.begin() + place * static_cast<ptrdiff_t>(all.action_size);
+        pairs.observations.insert(pairs.observations.end(), observation,
+                                  observation + static_cast<ptrdiff_t>(all.observation_size));
+        pairs.targets.insert(pairs.targets.end(), target, target + static_cast<ptrdiff_t>(all.action_size));
+    }
+    return pairs;
 }
 
 Pairs load_pairs(const std::string& path)

@@ -36,6 +36,9 @@ constexpr uint32_t kStudentStreams = 32;
 /// used; round 1 is the first. `student` serves kStudentStreams streams.
 Pairs student_pairs(const std::string& task, uint64_t seed, uint64_t count, uint32_t round, const Policy& student);
 
+/// `count` of the pairs, evenly spaced: the first ones would be the beginnings of episodes.
+Pairs thinned(const Pairs& all, uint64_t count);
+
 /// `observation` [N, d] and `target` [N, a] of a file that `gramian demo` wrote. Throws UsageError where they do not
 /// fit.
 Pairs load_pairs(const std::string& path);

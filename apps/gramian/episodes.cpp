@@ -1,6 +1,7 @@
 #include "episodes.hpp"
 
 #include <cartpole.hpp>
+#include <pendulum.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -25,6 +26,12 @@ std::unique_ptr<Task> make_episode(const EpisodeOptions& options, uint32_t index
 
 void record_step(const Task& task, const float* action, double reward, RecordedPane& pane)
 {
+    if (const auto* pendulum = dynamic_cast<const tasks::Pendulum*>(&task)) {
+        pane.x.push_back(0);
+        pane.theta.push_back(static_cast<float>(pendulum->state().theta));
+        pane.action.push_back(std::clamp(action[0], -1.0F, 1.0F));
+        pane.reward.push_back(static_cast<float>(reward));
+    }
     const auto* pole = dynamic_cast<const tasks::CartPole*>(&task);
     if (!pole) return;
     const tasks::CartPoleView view = pole->view();
@@ -139,6 +146,7 @@ RecordedEpisode describe_system(const Task& task)
             fmt::format("pole {:.2f} m, {:.2f} kg · cart {:.2f} kg · motor polarity {}", 2 * system.half_length,
                         system.pole_mass, system.cart_mass, system.polarity > 0 ? "+" : "−");
     }
+    if (dynamic_cast<const tasks::Pendulum*>(&task)) episode.half_length = 0.5;
     return episode;
 }
 

@@ -136,11 +136,12 @@ Json recording_json(const Recording& recording)
         Json panes = Json::array();
         for (const RecordedPane& pane : episode.panes) panes.push_back(pane_json(pane));
         episodes.push_back({{"caption", episode.caption},
+                            {"name", episode.name},
                             {"halfLength", episode.half_length},
                             {"track", episode.track_half_width},
                             {"panes", std::move(panes)}});
     }
-    return {{"period", recording.period_s}, {"episodes", std::move(episodes)}};
+    return {{"period", recording.period_s}, {"variable", recording.variable}, {"episodes", std::move(episodes)}};
 }
 
 /// JSON that may stand in a script element: no text in it can close the element.

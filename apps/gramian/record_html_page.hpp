@@ -32,6 +32,8 @@ inline constexpr std::string_view kPage = R"page(<!doctype html>
 <p id="caption"></p>
 </div>
 <div id="panes"></div>
+<div class="bar" id="variable" hidden><label for="value"></label><input id="value" type="range" min="0" value="0" step="1">
+<output for="value"></output></div>
 <div class="bar transport">
 <button id="play" type="button">Play</button>
 <input id="scrubber" type="range" min="0" value="0" step="1" aria-label="Time">
@@ -82,6 +84,9 @@ button:hover, select:hover { border-color: var(--rail); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 #play { min-width: 84px; font-weight: 600; }
 .bar label { color: var(--muted); font-size: 14px; white-space: nowrap; }
+#variable[hidden] { display: none; }
+#variable output { min-width: 13ch; text-align: right; font-weight: 600; }
+#value { flex: 1 1 240px; min-width: 0; height: 34px; margin: 0; accent-color: var(--accent); }
 #scrubber { flex: 1 1 240px; min-width: 0; height: 34px; margin: 0; accent-color: var(--accent); }
 #clock { min-width: 13ch; text-align: right; white-space: nowrap; }
 #panes { display: grid; gap: 12px; margin: 14px 0; }

@@ -20,7 +20,9 @@ for (const episode of recording.episodes) {
     pane.angle = pane.theta.map(v => Math.abs(v) * 180 / Math.PI);
   }
   episode.steps = Math.max(1, ...episode.panes.map(p => p.steps));
-  episode.best = Math.max(1e-9, ...episode.panes.map(p => p.total));
+  episode.worst = Math.min(0, ...episode.panes.map(p => p.total));
+  episode.best = Math.max(episode.worst + 1e-9, ...episode.panes.map(p => p.total));
+  if (episode.worst < 0) episode.best = 0; // costs: the best is none
 }
 // One scale for all episodes, so that their poles compare. Metres from the centre that a scene must show:
 const reach = {
@@ -108,22 +110,26 @@ function drawForce(g, at, pose, scale) {
   stroke(g, inks.muted, 2, [[end - head, y - 4], [end, y], [end - head, y + 4]]);
 }
 
-function scene(canvas, pane, episode, step, ink) {
-  const { g, width, height } = fresh(canvas);
-  const scale = Math.min(width / (2 * reach.x), height / (2 * reach.y));
-  const at = (x, y) => [width / 2 + x * scale, height / 2 - y * scale];
-  const pole = 2 * episode.halfLength, pose = poseAt(pane, step), isEnded = hasEnded(pane, step);
-  const tip = p => [p.x + pole * Math.sin(p.theta), pole * Math.cos(p.theta)];
-  drawTrack(g, at, episode.track);
-  if (pane.steps === 0) return;
-  drawTrail(g, at, pane, step, tip, ink);
-  if (isEnded) g.globalAlpha = 0.4; else drawForce(g, at, pose, scale);
+function drawCart(g, at, pose, scale) {
   const [left, top] = at(pose.x - 0.3, 0.14);
   g.fillStyle = inks.cart;
   g.beginPath();
   g.roundRect(left, top, 0.6 * scale, 0.27 * scale, 0.06 * scale);
   g.fill();
   for (const wheel of [-0.17, 0.17]) disc(g, inks.cart, ...at(pose.x + wheel, -0.15), 0.085 * scale);
+}
+
+function scene(canvas, pane, episode, step, ink) {
+  const { g, width, height } = fresh(canvas);
+  const scale = Math.min(width / (2 * reach.x), height / (2 * reach.y));
+  const at = (x, y) => [width / 2 + x * scale, height / 2 - y * scale];
+  const pole = 2 * episode.halfLength, pose = poseAt(pane, step), isEnded = hasEnded(pane, step);
+  const tip = p => [p.x + pole * Math.sin(p.theta), pole * Math.cos(p.theta)];
+  if (episode.track > 0) drawTrack(g, at, episode.track);
+  if (pane.steps === 0) return;
+  drawTrail(g, at, pane, step, tip, ink);
+  if (isEnded) g.globalAlpha = 0.4; else drawForce(g, at, pose, scale);
+  if (episode.track > 0) drawCart(g, at, pose, scale); else disc(g, inks.cart, ...at(0, 0), 0.1 * scale);
   const thickness = Math.max(3, 0.09 * scale);
   stroke(g, ink, thickness, [at(pose.x, 0), at(...tip(pose))]);
   disc(g, ink, ...at(...tip(pose)), thickness * 0.95);
@@ -141,7 +147,7 @@ function chart(canvas, kind, pane, episode, step, ink) {
   const { g, width, height } = fresh(canvas), left = 34, top = 6, bottom = height - 7;
   const [low, high, marks] = {
     angle: [180, 0, [[0, "0°"], [90, "90°"], [180, "180°"]]],
-    return: [0, episode.best, [[0, "0"], [episode.best, episode.best.toFixed(0)]]],
+    return: [episode.worst, episode.best, [[0, "0"], ...[episode.worst, episode.best].filter(v => v).map(v => [v, v.toFixed(0)])]],
     force: [-1, 1, [[1, "1"], [0, "0"], [-1, "−1"]]] }[kind];
   const across = s => left + (width - left - 3) * s / Math.max(1, episode.steps - 1);
   const up = v => bottom - (bottom - top) * (v - low) / (high - low);
@@ -183,6 +189,9 @@ const make = (parent, tag, attributes = {}, text = "") => {
 };
 const number = value => value === null ? "–" : value.toFixed(1);
 const share = value => value === null ? "–" : value.toFixed(2);
+const nameOf = (one, i) => one.name || `Episode ${i + 1}`;
+/// Where a return stands between the worst and the best of the episode, in percent.
+const percent = (one, sum) => 100 * Math.max(0, Math.min(1, (sum - one.worst) / (one.best - one.worst)));
 const inkOf = i => "ink-" + i % 6;
 const timeOf = step => (step + 1) * recording.period;
 
@@ -204,10 +213,10 @@ function makePanes() {
     make(now, "span", {}, "return");
     const gauge = make(card, "div", { class: "gauge", "aria-hidden": "true" });
     view.gauge = make(gauge, "i");
-    make(gauge, "s", { style: `left: calc(${100 * Math.max(0, pane.total) / episode().best}% - 2px)` });
+    make(gauge, "s", { style: `left: calc(${percent(episode(), pane.total)}% - 2px)` });
     const final = make(card, "p", { class: "final" }, "final ");
     make(final, "b", {}, number(pane.total));
-    if (i) final.append(` · ${share(pane.ratio)} of ${episode().panes[0].label}`);
+    if (i && pane.ratio !== null) final.append(` · ${share(pane.ratio)} of ${episode().panes[0].label}`);
     view.chart = make(card, "canvas", { class: "chart", role: "img" });
     view.chart.addEventListener("pointerdown", event => {
       view.chart.setPointerCapture(event.pointerId);
@@ -230,7 +239,7 @@ function draw() {
     chart(strip, $("chart").value, pane, episode(), step, inks[ink]);
     const sum = hasEnded(pane, step) || step >= pane.steps - 1 ? pane.total : pane.return[lastStep(pane, step)];
     now.textContent = number(sum);
-    gauge.style.width = 100 * Math.max(0, Math.min(1, sum / episode().best)) + "%";
+    gauge.style.width = percent(episode(), sum) + "%";
     ended.textContent = hasEnded(pane, step) ? `left the track at ${timeOf(pane.steps - 1).toFixed(2)} s` : "";
   }
   const clock = `${timeOf(Math.floor(step + 1e-6)).toFixed(2)} s of ${timeOf(episode().steps - 1).toFixed(2)} s`;
@@ -279,6 +288,8 @@ function choose(which) {
   index = Math.max(0, Math.min(which, recording.episodes.length - 1));
   $("episode").value = index;
   $("caption").textContent = episode().caption;
+  $("value").value = index;
+  $("variable").querySelector("output").textContent = $("value").ariaValueText = nameOf(episode(), index);
   $("scrubber").max = episode().steps - 1;
   $("previous").disabled = index === 0;
   $("next").disabled = index === recording.episodes.length - 1;
@@ -289,18 +300,25 @@ function choose(which) {
   seek(0);
 }
 
+/// Another episode at the same instant: what a slider is for.
+function slide(which) {
+  const at = step;
+  choose(which);
+  seek(at);
+}
+
 function makeTable() {
   const episodes = recording.episodes, head = make(make($("returns"), "thead"), "tr");
   const body = make($("returns"), "tbody");
-  make(head, "th", { scope: "col" }, "Episode");
+  make(head, "th", { scope: "col" }, recording.variable || "Episode");
   for (const pane of episodes[0].panes) make(head, "th", { scope: "col" }, pane.label);
   episodes.forEach((one, i) => {
     const row = make(body, "tr"), name = make(row, "th", { scope: "row" });
-    make(name, "button", { type: "button" }, `Episode ${i + 1}`).addEventListener("click", () => choose(i));
+    make(name, "button", { type: "button" }, nameOf(one, i)).addEventListener("click", () => choose(i));
     make(name, "small", {}, one.caption);
     for (const pane of one.panes) make(make(row, "td", {}, number(pane.total)), "small", {}, share(pane.ratio));
   });
-  if (episodes.length < 2) return;
+  if (episodes.length < 2 || recording.variable) return;
   const row = make(make($("returns"), "tfoot"), "tr");
   const mean = values => values.includes(null) ? null : values.reduce((a, b) => a + b, 0) / values.length;
   make(row, "th", { scope: "row" }, "Mean");
@@ -327,7 +345,11 @@ function onKey(event) {
 function start() {
   if (!recording.episodes.length) { $("caption").textContent = "This recording holds no episode."; return; }
   recording.episodes.forEach((one, i) =>
-    make($("episode"), "option", { value: i }, `Episode ${i + 1} of ${recording.episodes.length}`));
+    make($("episode"), "option", { value: i }, one.name || `Episode ${i + 1} of ${recording.episodes.length}`));
+  $("variable").hidden = !recording.variable;
+  $("variable").querySelector("label").textContent = recording.variable;
+  $("value").max = recording.episodes.length - 1;
+  $("value").addEventListener("input", () => slide(Number($("value").value)));
   const wish = new URLSearchParams(location.hash.slice(1));
   if (["angle", "return", "force"].includes(wish.get("chart"))) $("chart").value = wish.get("chart");
   $("panes").style.setProperty("--aspect", Math.max(1.2, Math.min(2.6, reach.x / reach.y)));

@@ -25,14 +25,16 @@ struct RecordedPane {
 /// One system and all agents on it. A pane shorter than the longest one ended early: its cart left the track.
 struct RecordedEpisode {
     std::string caption;
+    std::string name;            // empty: it is called by its number
     double half_length = 0;      // pivot to centre of mass of the pole, m: the pole is twice as long
-    double track_half_width = 0; // m
+    double track_half_width = 0; // m; 0: a pendulum, which has no cart
     std::vector<RecordedPane> panes;
 };
 
 struct Recording {
     std::string title;
     std::string subtitle;
+    std::string variable; // what changes from episode to episode, for a slider; empty: nothing but the system
     double period_s = 0;
     std::vector<RecordedEpisode> episodes;
 };
