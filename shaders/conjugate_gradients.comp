@@ -30,6 +30,7 @@ uint a_base;
 uint x_base;
 uint ridge_base;
 float alpha;
+float mean; // of a's diagonal
 
 float reduce_sum(float value)
 {
@@ -59,10 +60,11 @@ float reduce_max(float value)
 
 float shift_of(uint row) { return p.ridge == kNone ? alpha : alpha + load(kRidgeArena, ridge_base + row); }
 
+// The preconditioner, relative to the mean, so that no product leaves the range of a float before a does.
 float inverse_diagonal(uint row)
 {
     if (kIsCompat == 1) return 1.0;
-    return 1.0 / (load(kAArena, a_base + row * kUnknowns + row) + shift_of(row));
+    return (mean + alpha) / (load(kAArena, a_base + row * kUnknowns + row) + shift_of(row));
 }
 
 uint x_at(uint row) { return x_base + row * p.columns; }
@@ -183,6 +185,7 @@ void main()
     x_base = p.x + problem * kUnknowns * p.columns + column;
     ridge_base = p.ridge + head * kUnknowns;
     alpha = load(kReportArena, report + kAlpha);
+    mean = load(kReportArena, report + kMean);
     if (stream != kNone && load(kReportArena, report + kStatus) == kFailed) { // the whole workgroup alike
         solve(p.kept + (own * p.columns + column) * (2 * kUnknowns + 4),
               p.rhs + problem * kUnknowns * p.columns + column);

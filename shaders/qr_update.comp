@@ -21,6 +21,8 @@ layout(constant_id = 7) const uint kColumns = 64; // unknowns + columns
 layout(constant_id = 8) const uint kUnknowns = 32;
 layout(push_constant) uniform Push { QrUpdateParameters p; };
 
+const float kSmallest = 1.0e-37; // a length; below it, what cancellation has left vanishes as its reciprocal overflows
+
 shared float staged[kRows * kColumns];
 shared float diagonal[kUnknowns];
 
@@ -78,14 +80,14 @@ float reflect(uint j)
     float top = diagonal[j];
     float size = abs(top);
     for (uint i = 0; i < kRows; ++i) size = max(size, abs(staged[i * kColumns + j]));
-    float inverse = size > 0.0 ? 1.0 / size : 0.0; // squares of the scaled ones neither vanish nor overflow
+    float inverse = size > kSmallest ? 1.0 / size : 0.0; // squares of the scaled ones neither vanish nor overflow
     float squares = top * inverse * (top * inverse);
     for (uint i = 0; i < kRows; ++i) {
         float element = staged[i * kColumns + j] * inverse;
         squares = fma(element, element, squares);
     }
-    float norm = size > 0.0 ? sqrt(squares) : 1.0;
-    float cosine = size > 0.0 ? top * inverse / norm : 1.0;
+    float norm = size > kSmallest ? sqrt(squares) : 1.0;
+    float cosine = size > kSmallest ? top * inverse / norm : 1.0;
     float scale = inverse / norm;
     // The first column behind j that is this lane's.
     for (uint column = j + 1 + ((gl_LocalInvocationID.x - j - 1) & 63u); column < kColumns; column += 64) {

@@ -14,15 +14,18 @@ layout(constant_id = 3) const uint kReportArena = kActivations;
 layout(constant_id = 4) const uint kPhase = 0; // gramian::SolvePhase
 layout(constant_id = 5) const uint kIsRelative = 0;
 layout(constant_id = 6) const uint kIsLower = 0; // the factor, otherwise upper
-layout(constant_id = 7) const uint kBoundIsStrict = 0; // the factor's pivots are held to rounding only
+layout(constant_id = 7) const uint kJudged = 0; // gramian::Judged
 layout(push_constant) uniform Push { SolveReportParameters p; };
 
 const uint kBeginFromMatrix = 0;
 const uint kBeginFromKeys = 1;
 const uint kBeginAgain = 2;
-const uint kJudgeFactor = 3;
+const uint kJudgeDiagonal = 3;
 const uint kJudgeColumns = 4;
 const uint kFinish = 5;
+
+const uint kFactor = 1;
+const uint kInverse = 2;
 
 shared float reduced[64];
 
@@ -102,14 +105,14 @@ void begin_again(uint report)
     store(kReportArena, report + kIsBroken, 0.0);
 }
 
-float factor_entry(uint base, uint row, uint column)
+float entry(uint base, uint row, uint column)
 {
     return load(kAArena, base + (kIsLower == 1 ? column * p.unknowns + row : row * p.unknowns + column));
 }
 
 // R^T R = A: the squares of column j of R sum up to A[j][j], of which R[j][j]^2 is what cancellation left. From keys, not
 // from A, R is exact to rounding and not to its square root, and so is the bound.
-void judge_factor(uint report, uint problem)
+void judge_diagonal(uint report, uint problem)
 {
     uint lane = gl_LocalInvocationID.x;
     bool is_good = load(kReportArena, report + kStatus) == kFailed;
@@ -117,12 +120,12 @@ void judge_factor(uint report, uint problem)
     float smallest = kHuge;
     float failures = 0.0;
     for (uint j = lane; j < p.unknowns && is_good; j += 64) {
-        float diagonal = factor_entry(base, j, j);
+        float diagonal = entry(base, j, j);
         float size = abs(diagonal);
-        if (kBoundIsStrict == 1) {
-            for (uint i = 0; i < j; ++i) size = max(size, abs(factor_entry(base, i, j)));
+        if (kJudged == kFactor) {
+            for (uint i = 0; i < j; ++i) size = max(size, abs(entry(base, i, j)));
         }
-        float pivot = diagonal * diagonal;
+        float pivot = kJudged == kInverse ? 1.0 / abs(diagonal) : diagonal * diagonal;
         smallest = min(smallest, pivot);
         bool passes = abs(diagonal) > kPivotBound * size && size < kHuge;
         failures += passes ? 0.0 : 1.0;
@@ -182,7 +185,7 @@ void main()
     if (kPhase == kBeginFromMatrix) begin_from_matrix(report, problem);
     if (kPhase == kBeginFromKeys) begin_from_keys(report, slot, head);
     if (kPhase == kBeginAgain) begin_again(report);
-    if (kPhase == kJudgeFactor) judge_factor(report, own);
+    if (kPhase == kJudgeDiagonal) judge_diagonal(report, own);
     if (kPhase == kJudgeColumns) judge_columns(report, own);
     if (kPhase == kFinish) finish(report, problem, own);
 }

@@ -84,6 +84,8 @@ void add_linear_attention_cases(std::vector<Case>& cases);
 void add_log_attention_cases(std::vector<Case>& cases);
 void add_ridge_solve_cases(std::vector<Case>& cases);
 void add_ridge_solve_hazards(std::vector<Case>& cases);
+void add_ridge_solve_solver_cases(std::vector<Case>& cases);
+void add_factor_cases(std::vector<Case>& cases);
 void add_causal_intention_cases(std::vector<Case>& cases);
 void add_intention_cases(std::vector<Case>& cases);
 void add_intention_hazards(std::vector<Case>& cases);

@@ -14,6 +14,8 @@ std::vector<Case> catalogue()
     add_log_attention_cases(cases);
     add_ridge_solve_cases(cases);
     add_ridge_solve_hazards(cases);
+    add_ridge_solve_solver_cases(cases);
+    add_factor_cases(cases);
     add_intention_cases(cases);
     add_causal_intention_cases(cases);
     add_intention_hazards(cases);

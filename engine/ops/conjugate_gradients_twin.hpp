@@ -28,7 +28,9 @@ bool conjugate_gradients(const Real* a, const Real* ridge, Real alpha, const Rea
         return sum;
     };
     const Real guard = options.is_compat ? Real(1e-5) : Real(0);
-    const auto precondition = [&](Real r, uint32_t i) { return options.is_compat ? r : r / diagonal(i); };
+    Real mean = 0; // the preconditioner is relative to it, so that floats stay in range as long as a does
+    for (uint32_t i = 0; i < n; ++i) mean += diagonal(i) / Real(n);
+    const auto precondition = [&](Real r, uint32_t i) { return options.is_compat ? r : r * (mean / diagonal(i)); };
     std::vector<Real> start(n, Real(0));
     if (options.is_compat && !options.starts_at_zero) {
         for (uint32_t i = 0; i < n; ++i) start[i] = b[i] / diagonal(i);

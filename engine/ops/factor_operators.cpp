@@ -89,7 +89,7 @@ void record_triangular_solve(Recorder& recorder, const Attributes& attributes, c
         solve.report = reports(out, first, count);
         const uint32_t unknowns = solve.a.shape[2];
         begin_solve_from_keys(recorder, solve.a.as({count, unknowns, 1, unknowns}), kNoRidge, solve.report);
-        judge_factor(recorder, solve.a, solve.triangle, false, solve.report);
+        judge_diagonal(recorder, solve.a, solve.triangle, Judged::triangle, solve.report);
         triangular_solve(recorder, solve);
         finish_solve(recorder, solve.x, nullptr, nullptr, solve.report, {});
     });

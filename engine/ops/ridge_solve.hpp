@@ -37,7 +37,7 @@ void ridge_solve_in_panels(Recorder& recorder, const RidgeSolve& solve, uint32_t
 
 /// Least squares on the rows themselves: |k x - v|^2 + x^T (diag(ridge) + alpha I) x by the QR decomposition of
 /// [k; sqrt(alpha + ridge) I], never by k^T k, which loses half the digits.
-struct RidgeQr {
+struct RidgeRows {
     Tensor k;                      // [slots, N, H, P]
     Tensor v;                      // [slots, N, H, K]
     const Tensor* ridge = nullptr; // [H, P]
@@ -47,11 +47,15 @@ struct RidgeQr {
 };
 
 /// residual = k^T (v - k x) - (alpha + ridge) x, from the rows, with the alpha of the report.
-void data_residual(Recorder& recorder, const RidgeQr& solve, const Tensor& residual);
+void data_residual(Recorder& recorder, const RidgeRows& solve, const Tensor& residual);
 
 /// Retries and report as `ridge_solve`; min_pivot is the smallest squared diagonal entry of the factor. An entry fails
 /// if it is not finite or <= 4 * 2^-24 of its column's length.  P up to 1,024, K up to 256, N up to 64,000.
-void ridge_qr(Recorder& recorder, const RidgeQr& solve);
+void ridge_qr(Recorder& recorder, const RidgeRows& solve);
+
+/// By recursive least squares, row after row (Plackett 1950): alpha must be absolute and not 0, for it stands in the
+/// inverse that the rows begin with.  P up to 128. min_pivot is 1 / the largest diagonal entry of the inverse.
+void ridge_rls(Recorder& recorder, const RidgeRows& solve);
 
 /// The largest P whose factor, with K right-hand sides, fits the device's shared memory.
 uint32_t max_shared_unknowns(const Caps& caps, uint32_t columns);

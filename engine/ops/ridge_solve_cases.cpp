@@ -233,6 +233,13 @@ void expect_ridge_solution(Problem& problem, const Ridge& ridge)
     expect_report(problem, solution.reports, solution.condition);
 }
 
+void expect_solution_only(Problem& problem, const Ridge& ridge, Tolerance tolerance)
+{
+    const System system = system_of(problem);
+    Solution solution = solve(system, static_cast<float>(ridge.alpha), ridge.is_relative);
+    problem.expect("x", {system.batch, system.unknowns, system.columns}, tolerance) = std::move(solution.x);
+}
+
 void add_ridge_solve_cases(std::vector<Case>& cases)
 {
     for (const RidgeRow& row : kRows) {

@@ -15,4 +15,7 @@ Json ridge_attributes(const Ridge& ridge);
 /// Expects x and the report of (a + alpha I) x = rhs for the problem's inputs a and rhs, or k and v.
 void expect_ridge_solution(Problem& problem, const Ridge& ridge);
 
+/// Expects x alone, to a tolerance that the caller knows.
+void expect_solution_only(Problem& problem, const Ridge& ridge, Tolerance tolerance);
+
 } // namespace gramian

@@ -11,7 +11,7 @@ namespace {
 
 using Shapes = std::vector<std::pair<std::string, Shape>>;
 
-enum class Solver : uint32_t { cholesky, cg, cg_compat, qr };
+enum class Solver : uint32_t { cholesky, cg, cg_compat, qr, rls };
 
 struct Request {
     Solver solver = Solver::cholesky;
@@ -23,7 +23,7 @@ struct Request {
 
 Request request_of(const Attributes& attributes)
 {
-    constexpr std::string_view kSolvers[] = {"cholesky", "cg", "cg_compat", "qr"};
+    constexpr std::string_view kSolvers[] = {"cholesky", "cg", "cg_compat", "qr", "rls"};
     constexpr std::string_view kStarts[] = {"jacobi", "zero"};
     if (attributes.has("alpha") && attributes.has("alpha_relative")) {
         raise(attributes.status(), "{}: both 'alpha' and 'alpha_relative' are given, expected one of them",
@@ -39,6 +39,10 @@ Request request_of(const Attributes& attributes)
     if (request.refine > 0 && request.solver != Solver::cholesky) {
         raise(attributes.status(), "{}: 'refine' goes with solver \"cholesky\", found {}", attributes.where(),
               in_quotes(kSolvers[static_cast<size_t>(request.solver)]));
+    }
+    if (request.solver == Solver::rls && (request.ridge.is_relative || request.ridge.alpha == 0)) {
+        raise(attributes.status(), "{}: solver \"rls\" begins with the ridge: expected an 'alpha' above 0",
+              attributes.where());
     }
     return request;
 }
@@ -60,9 +64,9 @@ Shapes infer_ridge_solve(const Attributes& attributes, const Tensors& in)
         raise(Status::invalid_argument, "ridge_solve: {} {} and {} {}: expected {}", a ? "a" : "k", left.text(),
               a ? "rhs" : "v", right.text(), a ? "[B,P,P] and [B,P,K]" : "[B,N,P] and [B,N,K]");
     }
-    if (a && request.solver == Solver::qr) {
-        raise(Status::invalid_argument, "{}: solver \"qr\" works on rows: expected k and v, found a and rhs",
-              attributes.where());
+    if (a && (request.solver == Solver::qr || request.solver == Solver::rls)) {
+        raise(Status::invalid_argument, "{}: solver \"{}\" works on rows: expected k and v, found a and rhs",
+              attributes.where(), request.solver == Solver::qr ? "qr" : "rls");
     }
     return {{"x", {left[0], left[2], right[2]}}, {"report", {left[0], kSolveReportWords}}};
 }
@@ -70,7 +74,7 @@ Shapes infer_ridge_solve(const Attributes& attributes, const Tensors& in)
 /// Some problems of the batch: matrices [B, 1, …], rows [B, N, 1, …].
 struct Part {
     const Request& request;
-    RidgeQr rows;   // k and v, where they are given
+    RidgeRows rows; // k and v, where they are given
     RidgeSolve sum; // a and rhs
 };
 
@@ -95,7 +99,7 @@ void solve_sums(Recorder& recorder, const Part& part)
 /// With fewer rows than unknowns: x = k^T y, (k k^T + alpha I) y = v, which is the smaller system.
 void solve_dual(Recorder& recorder, const Part& part)
 {
-    const RidgeQr& rows = part.rows;
+    const RidgeRows& rows = part.rows;
     const Shape& k = rows.k.shape;
     const uint32_t columns = rows.v.shape[3];
     RidgeSolve dual = part.sum;
@@ -140,9 +144,10 @@ void solve_dual(Recorder& recorder, const Part& part)
 
 void solve_rows(Recorder& recorder, Part part)
 {
-    const RidgeQr& rows = part.rows;
+    const RidgeRows& rows = part.rows;
     const Shape& k = rows.k.shape;
     if (part.request.solver == Solver::qr) return ridge_qr(recorder, rows);
+    if (part.request.solver == Solver::rls) return ridge_rls(recorder, rows);
     if (part.request.solver == Solver::cholesky && k[1] < k[3]) return solve_dual(recorder, part);
     OuterSum sum;
     sum.x = rows.k;

@@ -5,6 +5,7 @@
 #include "ops/problems.hpp"
 #include "ops/qr_update.hpp"
 #include "ops/ridge_solve.hpp"
+#include "ops/rls.hpp"
 #include "ops/triangular_solve.hpp"
 
 namespace gramian {
@@ -65,7 +66,7 @@ void ridge_solve_in_panels(Recorder& recorder, const RidgeSolve& solve, uint32_t
     finish_solve(recorder, solve.x, &residual, &solve.rhs, solve.report, solve.map);
 }
 
-void data_residual(Recorder& recorder, const RidgeQr& solve, const Tensor& residual)
+void data_residual(Recorder& recorder, const RidgeRows& solve, const Tensor& residual)
 {
     const Shape& k = solve.k.shape;
     const uint32_t columns = solve.v.shape[3];
@@ -97,7 +98,7 @@ void data_residual(Recorder& recorder, const RidgeQr& solve, const Tensor& resid
 
 namespace {
 
-Tensor moments(Recorder& recorder, const RidgeQr& solve)
+Tensor moments(Recorder& recorder, const RidgeRows& solve)
 {
     const Shape& k = solve.k.shape;
     const Tensor sums = recorder.temporary(solve.x.shape);
@@ -114,7 +115,7 @@ Tensor moments(Recorder& recorder, const RidgeQr& solve)
     return sums;
 }
 
-void check(const RidgeQr& solve)
+void check(const RidgeRows& solve)
 {
     const Shape& k = solve.k.shape;
     const Shape& v = solve.v.shape;
@@ -128,9 +129,17 @@ void check(const RidgeQr& solve)
     if (k[1] > kMaxLoopTrips) raise(Status::unsupported, "ridge_solve: N {}, at most {}", k[1], kMaxLoopTrips);
 }
 
+void finish_rows(Recorder& recorder, const RidgeRows& solve)
+{
+    const Tensor residual = recorder.temporary(solve.x.shape);
+    const Tensor rhs = moments(recorder, solve);
+    data_residual(recorder, solve, residual);
+    finish_solve(recorder, solve.x, &residual, &rhs, solve.report, {});
+}
+
 } // namespace
 
-void ridge_qr(Recorder& recorder, const RidgeQr& solve)
+void ridge_qr(Recorder& recorder, const RidgeRows& solve)
 {
     check(solve);
     const Shape& k = solve.k.shape;
@@ -147,7 +156,7 @@ void ridge_qr(Recorder& recorder, const RidgeQr& solve)
     for (uint32_t retry = 0; retry <= kMaxSolveRetries; ++retry) {
         if (retry > 0) begin_again(recorder, solve.report, {});
         qr_update(recorder, update);
-        judge_factor(recorder, r, Triangle::upper, true, solve.report);
+        judge_diagonal(recorder, r, Triangle::upper, Judged::factor, solve.report);
     }
     TriangularSolve back;
     back.a = r;
@@ -156,10 +165,27 @@ void ridge_qr(Recorder& recorder, const RidgeQr& solve)
     back.x = solve.x;
     back.report = solve.report;
     triangular_solve(recorder, back);
-    const Tensor residual = recorder.temporary(solve.x.shape);
-    const Tensor rhs = moments(recorder, solve);
-    data_residual(recorder, solve, residual);
-    finish_solve(recorder, solve.x, &residual, &rhs, solve.report, {});
+    finish_rows(recorder, solve);
+}
+
+void ridge_rls(Recorder& recorder, const RidgeRows& solve)
+{
+    check(solve);
+    const Shape& k = solve.k.shape;
+    Rls rls;
+    rls.k = solve.k;
+    rls.v = solve.v;
+    rls.ridge = solve.ridge;
+    rls.inverse = recorder.temporary({k[0], k[2], k[3], k[3]});
+    rls.weights = solve.x;
+    rls.record = recorder.temporary({k[0], k[2], 4});
+    rls.start = RlsStart::afresh;
+    rls.alpha = solve.regularization.alpha;
+    rls.count = k[1];
+    begin_solve_from_keys(recorder, solve.k, solve.regularization, solve.report);
+    recursive_least_squares(recorder, rls);
+    judge_diagonal(recorder, rls.inverse, Triangle::upper, Judged::inverse, solve.report);
+    finish_rows(recorder, solve);
 }
 
 } // namespace gramian

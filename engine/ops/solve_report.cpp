@@ -11,7 +11,7 @@
 namespace gramian {
 namespace {
 
-enum class Phase : uint32_t { begin_from_matrix, begin_from_keys, begin_again, judge_factor, judge_columns, finish };
+enum class Phase : uint32_t { begin_from_matrix, begin_from_keys, begin_again, judge_diagonal, judge_columns, finish };
 
 constexpr float kHuge = 3.0e38F;
 constexpr float kFailed = static_cast<float>(SolveStatus::failed);
@@ -38,18 +38,18 @@ void begin_again_on_host(float* report)
     report[kBrokenWord] = 0;
 }
 
-void judge_factor_on_host(const float* factor, float* report, uint32_t n, bool is_lower, bool is_strict)
+void judge_on_host(const float* m, float* report, uint32_t n, bool is_lower, Judged judged)
 {
     if (report[4] != kFailed) return;
     const auto entry = [&](uint32_t row, uint32_t column) {
-        return is_lower ? factor[size_t{column} * n + row] : factor[size_t{row} * n + column];
+        return is_lower ? m[size_t{column} * n + row] : m[size_t{row} * n + column];
     };
     bool is_good = true;
     for (uint32_t j = 0; j < n; ++j) {
         const float diagonal = entry(j, j);
         float size = std::abs(diagonal);
-        for (uint32_t i = 0; i < j && is_strict; ++i) size = std::max(size, std::abs(entry(i, j)));
-        report[0] = std::min(report[0], diagonal * diagonal);
+        for (uint32_t i = 0; i < j && judged == Judged::factor; ++i) size = std::max(size, std::abs(entry(i, j)));
+        report[0] = std::min(report[0], judged == Judged::inverse ? 1 / std::abs(diagonal) : diagonal * diagonal);
         is_good = is_good && std::abs(diagonal) > 0x1p-22F * size && size < kHuge;
     }
     if (is_good) report[4] = kSolved;
@@ -124,9 +124,9 @@ void on_host(const HostLaunch& launch)
                 return host.from_keys(at, report);
             case Phase::begin_again:
                 return begin_again_on_host(report);
-            case Phase::judge_factor:
-                return judge_factor_on_host(host.a() + at.own * p.unknowns * p.unknowns, report, p.unknowns, c[6] != 0,
-                                            c[7] != 0);
+            case Phase::judge_diagonal:
+                return judge_on_host(host.a() + at.own * p.unknowns * p.unknowns, report, p.unknowns, c[6] != 0,
+                                     static_cast<Judged>(c[7]));
             case Phase::judge_columns:
                 return host.columns(at, report);
             case Phase::finish:
@@ -142,7 +142,7 @@ struct PhaseLaunch {
     uint32_t arenas[3] = {2, 2, 2}; // a, x, rhs
     uint32_t is_relative = 0;
     uint32_t is_lower = 0;
-    uint32_t is_strict = 0;
+    uint32_t judged = 0;
 
     PhaseLaunch(const Tensor& report, const SlotMap& map)
     {
@@ -159,7 +159,7 @@ struct PhaseLaunch {
     {
         launch.kernel = {&kernels::solve_report,
                          {arenas[0], arenas[1], arenas[2], arena_constant(report), static_cast<uint32_t>(phase),
-                          is_relative, is_lower, is_strict}};
+                          is_relative, is_lower, judged}};
         launch.set_push(p);
         recorder.list.append(std::move(launch));
     }
@@ -205,16 +205,16 @@ void begin_again(Recorder& recorder, const Tensor& report, const SlotMap& map)
     PhaseLaunch(report, map).append(recorder, Phase::begin_again, report);
 }
 
-void judge_factor(Recorder& recorder, const Tensor& factor, Triangle triangle, bool is_strict, const Tensor& report)
+void judge_diagonal(Recorder& recorder, const Tensor& m, Triangle triangle, Judged judged, const Tensor& report)
 {
     PhaseLaunch phase(report, {});
-    phase.arenas[0] = arena_constant(factor);
+    phase.arenas[0] = arena_constant(m);
     phase.is_lower = static_cast<uint32_t>(triangle);
-    phase.is_strict = is_strict;
-    phase.p.a = factor.offset;
-    phase.p.unknowns = factor.shape[2];
-    phase.launch.reads.push_back(factor.slice());
-    phase.append(recorder, Phase::judge_factor, report);
+    phase.judged = static_cast<uint32_t>(judged);
+    phase.p.a = m.offset;
+    phase.p.unknowns = m.shape[2];
+    phase.launch.reads.push_back(m.slice());
+    phase.append(recorder, Phase::judge_diagonal, report);
 }
 
 void judge_columns(Recorder& recorder, const Tensor& states, const Tensor& report, const SlotMap& map)

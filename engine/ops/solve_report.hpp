@@ -32,9 +32,15 @@ void begin_solve_from_keys(Recorder& recorder, const Tensor& k, const Regulariza
 void begin_again(Recorder& recorder, const Tensor& report, const SlotMap& map);
 
 enum class Triangle : uint32_t { upper = 0, lower = 1 };
-/// Settles the status by the diagonal of a factor [slots, H, P, P] that came from keys: an entry fails if it is not
-/// finite or <= 4 * 2^-24 of its column's length. `is_strict` false: fails if it is 0 or not finite.
-void judge_factor(Recorder& recorder, const Tensor& factor, Triangle triangle, bool is_strict, const Tensor& report);
+
+/// What a triangle or a matrix on whose diagonal a status depends is to the problem.
+enum class Judged : uint32_t {
+    triangle = 0, // of a system: an entry fails if it is 0
+    factor = 1,   // made of keys: an entry fails if it is <= 4 * 2^-24 of its column's length
+    inverse = 2,  // its diagonal entries are at most 1 / pivot
+};
+/// Settles the status by the diagonal of m [slots, H, P, P], of which no entry may be infinite or NaN.
+void judge_diagonal(Recorder& recorder, const Tensor& m, Triangle triangle, Judged judged, const Tensor& report);
 /// Settles the status by the states [slots, H, K, size] of iterations on single columns: their last word is 0.
 void judge_columns(Recorder& recorder, const Tensor& states, const Tensor& report, const SlotMap& map);
 /// Reports |residual| / |rhs|, both [.., H, P, K] (the residual by slot, rhs by stream; null: none), and clears

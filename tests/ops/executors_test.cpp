@@ -67,6 +67,22 @@ std::vector<Example> examples()
           random("v", {kBatch, 40, 2, 5}, 18), decay, random("level_scale", {kBatch, 40, 2, 7}, 19)},
          1e-5},
         {"log_recurrence", {}, {random("a", {kBatch, 9, 65}, 1), random("b", {kBatch, 9, 65}, 2)}, 1e-5},
+        {"ridge_solve", // in panels
+         {{"alpha", 0.5}},
+         {random("k", {kBatch, 150, 130}, 12), random("v", {kBatch, 150, 2}, 15)},
+         1e-4},
+        {"ridge_solve",
+         {{"alpha", 0.5}, {"solver", "cg"}, {"iterations", 100}},
+         {random("k", {kBatch, 50, 33}, 12), random("v", {kBatch, 50, 3}, 15)},
+         1e-4},
+        {"ridge_solve",
+         {{"alpha", 0.5}, {"solver", "qr"}},
+         {random("k", {kBatch, 50, 33}, 12), random("v", {kBatch, 50, 3}, 15)},
+         1e-4},
+        {"ridge_solve", // the dual system, refined
+         {{"alpha", 0.5}, {"refine", 1}},
+         {random("k", {kBatch, 20, 33}, 12), random("v", {kBatch, 20, 3}, 15)},
+         1e-4},
         {"ridge_solve", {{"alpha", 0.5}}, {random("k", {kBatch, 50, 33}, 12), random("v", {kBatch, 50, 7}, 15)}, 1e-4},
     };
 }

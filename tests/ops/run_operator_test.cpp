@@ -39,6 +39,16 @@ TEST_CASE("run_operator: an unknown attribute or tensor is unsupported and lists
     refuses(Status::unsupported, "cholesky, cg, cg_compat, qr", "ridge_solve", {{"solver", "lu"}}, inputs);
     refuses(Status::unsupported, "'refine' goes with solver \"cholesky\", found \"cg\"", "ridge_solve",
             {{"solver", "cg"}, {"refine", 1}}, inputs);
+    refuses(Status::unsupported, "expected an 'alpha' above 0", "ridge_solve", {{"solver", "rls"}}, inputs);
+    refuses(Status::invalid_argument, "a [1, 2, 3]: expected [B,P,P]", "cholesky", {}, {array("a", {1, 2, 3})});
+    refuses(Status::invalid_argument, "x [1, 4, 2]", "cholesky_update", {},
+            {array("a", {1, 3, 3}), array("x", {1, 4, 2})});
+    refuses(Status::invalid_argument, "expected both rhs and y", "qr_update", {},
+            {array("a", {1, 3, 3}), array("x", {1, 4, 3}), array("rhs", {1, 3, 1})});
+    refuses(Status::invalid_argument, "y: expected [1, 4, 1], found [1, 3, 1]", "qr_update", {},
+            {array("a", {1, 3, 3}), array("x", {1, 4, 3}), array("rhs", {1, 3, 1}), array("y", {1, 3, 1})});
+    refuses(Status::invalid_argument, "rhs [1, 2, 1]", "triangular_solve", {},
+            {array("a", {1, 3, 3}), array("rhs", {1, 2, 1})});
     refuses(Status::invalid_argument, "solver \"qr\" works on rows: expected k and v", "ridge_solve",
             {{"solver", "qr"}}, {array("a", {1, 2, 2}), array("rhs", {1, 2, 1})});
 }
