@@ -53,6 +53,9 @@ void run_tokens(const Options& options, const Sink& sink);
 
 Json json_of(const Row& row);
 void print_row(const Row& row);
+/// Of every layer of suite `crossover`: [{layer, tokens}], the least token count at which chunks beat the token loop,
+/// null where they never did. Ratios of medians of one run.
+Json crossovers_of(const std::vector<Row>& rows);
 /// Lines that say how much slower or faster than in an earlier report each case is, relative to streaming.
 std::vector<std::string> compare_with(const std::string& path, const std::vector<Row>& rows);
 void write_page(const std::string& path, const Json& report);

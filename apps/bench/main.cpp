@@ -18,7 +18,8 @@ struct Suite {
 
 const std::vector<Suite>& suites()
 {
-    static const std::vector<Suite> table{{{"decode", "prefill", "solve"}, run_operators}, {{"tokens"}, run_tokens}};
+    static const std::vector<Suite> table{{{"crossover", "decode", "prefill", "solve"}, run_operators},
+                                          {{"tokens"}, run_tokens}};
     return table;
 }
 
@@ -37,6 +38,17 @@ bool is_wanted_suite(const Options& options, const Suite& suite)
            });
 }
 
+void print_crossovers(const Json& crossovers)
+{
+    for (const Json& one : crossovers) {
+        const bool is_found = one["tokens"].is_number();
+        fmt::print("{}crossover of {}: {}\n", &one == &crossovers[0] ? "\n" : "", one["layer"].get<std::string>(),
+                   is_found
+                       ? fmt::format("chunks win from {} tokens on", one["tokens"].get<uint32_t>())
+                       : fmt::format("none to {} tokens, the token loop wins", one["measured_to"].get<uint32_t>()));
+    }
+}
+
 double load_average()
 {
     std::array<double, 1> load{};
@@ -47,7 +59,8 @@ int run(const Options& options)
 {
     for (const std::string& name : options.suites) {
         if (names_a_suite(name)) continue;
-        fmt::print(stderr, "gramian-bench: no suite '{}'; there are: decode, prefill, solve, tokens\n", name);
+        fmt::print(stderr, "gramian-bench: no suite '{}'; there are: crossover, decode, prefill, solve, tokens\n",
+                   name);
         return 2;
     }
     gramian_device_options chosen = gramian_device_options_default();
@@ -73,7 +86,12 @@ int run(const Options& options)
         fmt::print(stderr, "gramian-bench: no case matches\n");
         return 3;
     }
-    if (options.json) fmt::print("{}\n", report.dump());
+    const Json crossovers = crossovers_of(rows);
+    if (!crossovers.empty()) report["crossovers"] = crossovers;
+    if (options.json)
+        fmt::print("{}\n", report.dump());
+    else
+        print_crossovers(crossovers);
     if (!options.html.empty()) write_page(options.html, report);
     if (!options.compare.empty()) {
         for (const std::string& line : compare_with(options.compare, rows)) fmt::print(stderr, "{}\n", line);
@@ -104,7 +122,9 @@ int main(int argc, char** argv)
     CLI::App app("Times Gramian's hot paths beside the roofline of the same run. Results are checked first.",
                  "gramian-bench");
     app.set_version_flag("--version", gramian_version());
-    app.footer(R"(Suites: decode (one token), prefill (T tokens at once), solve, tokens (a step after a long past).
+    app.footer(
+        R"(Suites: decode (one token), prefill (T tokens at once), crossover (token by token beside chunks), solve,
+tokens (a step after a long past).
 Exit status: 0, 1 a result was wrong, 2 usage, 3 no device or nothing ran, 5 device lost.
 
 Example:

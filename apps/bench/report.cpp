@@ -1,8 +1,11 @@
 #include "bench.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <fmt/format.h>
 #include <fstream>
+#include <limits>
+#include <map>
 
 namespace gramian::bench {
 namespace {
@@ -74,6 +77,29 @@ void print_row(const Row& row)
                : *row.is_correct ? "correct"
                                  : "WRONG: " + row.reason);
     std::fflush(stdout);
+}
+
+Json crossovers_of(const std::vector<Row>& rows)
+{
+    std::map<std::string, std::map<uint32_t, std::pair<double, double>>> layers; // by tokens: loop, best chunk
+    for (const Row& row : rows) {
+        if (!row.params.contains("chunk")) continue;
+        const auto none = std::pair{0.0, std::numeric_limits<double>::infinity()};
+        auto& times = layers[row.params["layer"]].try_emplace(row.params["tokens"], none).first->second;
+        if (row.params["chunk"] == 0)
+            times.first = row.median_us;
+        else
+            times.second = std::min(times.second, row.median_us);
+    }
+    Json found = Json::array();
+    for (const auto& [layer, by_tokens] : layers) {
+        const auto first = std::find_if(by_tokens.begin(), by_tokens.end(),
+                                        [](const auto& at) { return at.second.second < at.second.first; });
+        found.push_back({{"layer", layer},
+                         {"tokens", first == by_tokens.end() ? Json() : Json(first->first)},
+                         {"measured_to", by_tokens.rbegin()->first}});
+    }
+    return found;
 }
 
 std::vector<std::string> compare_with(const std::string& path, const std::vector<Row>& rows)

@@ -135,7 +135,7 @@ BenchmarkResult run_benchmark(Device& device, Device& host, const Benchmark& ben
     const Case& test = benchmark.test;
     Problem problem(hash_text(test.name, 0));
     test.prepare(problem);
-    OperatorProgram work(device, test.op, test.attributes, problem.inputs(), benchmark.keeps_states);
+    OperatorProgram work(device, test.op, test.attributes, problem.inputs(), benchmark.keeps_states, test.chunk);
     OperatorProgram on_host(host, test.op, test.attributes, problem.inputs(), benchmark.keeps_states);
     Scaling stream(device, benchmark.bytes);
     Scaling empty(device, 0);

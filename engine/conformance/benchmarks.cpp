@@ -44,6 +44,18 @@ Benchmark prefill(const char* layer, uint32_t tokens)
             state_traffic(size)};
 }
 
+/// T tokens of two heads token by token (chunk 0) and in chunks: from some T on, one is faster than the other.
+Benchmark crossover(const char* layer, uint32_t tokens, uint32_t chunk)
+{
+    RecurrenceSize size{1, tokens, 2, 64, 64};
+    size.chunk = chunk;
+    return {fmt::format("crossover.{}_t{}_{}", layer, tokens, chunk ? fmt::format("chunk{}", chunk) : "loop"),
+            {{"layer", layer}, {"d", 64}, {"heads", 2}, {"batch", 1}, {"tokens", tokens}, {"chunk", chunk}},
+            linear_attention_case(layer, size),
+            true,
+            state_traffic(size)};
+}
+
 } // namespace
 
 std::vector<Benchmark> gramian::benchmarks()
@@ -63,6 +75,18 @@ std::vector<Benchmark> gramian::benchmarks()
         prefill("gla", 256),
         prefill("gla", 1024),
         prefill("gated_delta_net", 256),
+        crossover("gla", 64, 0),
+        crossover("gla", 64, 16),
+        crossover("gla", 256, 0),
+        crossover("gla", 256, 16),
+        crossover("gla", 1024, 0),
+        crossover("gla", 1024, 16),
+        crossover("gated_delta_net", 64, 0),
+        crossover("gated_delta_net", 64, 16),
+        crossover("gated_delta_net", 256, 0),
+        crossover("gated_delta_net", 256, 16),
+        crossover("gated_delta_net", 1024, 0),
+        crossover("gated_delta_net", 1024, 16),
     };
 }
 

@@ -86,6 +86,7 @@ CaseResult run(Device& device, const Case& test, uint64_t seed, uint32_t repeat)
     test.prepare(problem);
     OperatorRunOptions options;
     options.check_guards = true;
+    options.chunk = test.chunk;
     std::vector<double> us;
     std::vector<NamedArray> outputs;
     for (uint32_t i = 0; i < std::max(repeat, 1U); ++i) {

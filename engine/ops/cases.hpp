@@ -70,6 +70,7 @@ struct Case {
     Json attributes = Json::object();      // as the operator takes them
     std::function<void(Problem&)> prepare; // draws the inputs and computes the reference
     bool is_quick = true;                  // part of the subset that every change runs
+    uint32_t chunk = kNone;                // of a linear recurrence, as in Recorder
 };
 
 /// Every case of the engine, families in the order of operators.cpp.

@@ -22,6 +22,10 @@
 #include "spirv/linear_attention.h"
 #include "spirv/linear_attention_sharded.h"
 #include "spirv/linear_attention_software.h"
+#include "spirv/linear_attention_chunk_decay.h"
+#include "spirv/linear_attention_chunk_outputs.h"
+#include "spirv/linear_attention_chunk_scores.h"
+#include "spirv/linear_attention_chunk_states.h"
 #include "spirv/log_attention.h"
 #include "spirv/log_linear_attention.h"
 #include "spirv/log_recurrence.h"
@@ -74,6 +78,10 @@ const Shader linear{"linear", linear_spirv};
 const Shader linear_attention{"linear_attention", linear_attention_spirv};
 const Shader linear_attention_sharded{"linear_attention_sharded", linear_attention_sharded_spirv};
 const Shader linear_attention_software{"linear_attention_software", linear_attention_software_spirv};
+const Shader linear_attention_chunk_decay{"linear_attention_chunk_decay", linear_attention_chunk_decay_spirv};
+const Shader linear_attention_chunk_outputs{"linear_attention_chunk_outputs", linear_attention_chunk_outputs_spirv};
+const Shader linear_attention_chunk_scores{"linear_attention_chunk_scores", linear_attention_chunk_scores_spirv};
+const Shader linear_attention_chunk_states{"linear_attention_chunk_states", linear_attention_chunk_states_spirv};
 const Shader log_attention{"log_attention", log_attention_spirv};
 const Shader log_linear_attention{"log_linear_attention", log_linear_attention_spirv};
 const Shader log_recurrence{"log_recurrence", log_recurrence_spirv};
@@ -107,6 +115,9 @@ const Shader value_aware_target{"value_aware_target", value_aware_target_spirv};
 std::vector<KernelChoice> kernel_choices(const Caps& caps)
 {
     const std::string any = "any shape";
+    const bool is_chunked = !caps.is_software && !caps.is_host;
+    const std::string chunks = is_chunked ? "64 tokens and more of up to 64 streams and heads, not normalised"
+                                          : "none: token by token is less work for a processor";
     const uint32_t most = max_shared_unknowns(caps, 1);
     const uint32_t widest = max_shared_query_width(caps);
     return {
@@ -130,6 +141,11 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
          "F and E of 16, 32, 64 or 128, not normalised: GPUs, and devices without subgroup broadcasts"},
         {&kernels::linear_attention_software, runs_columns_whole(caps),
          "F and E of 16, 32, 64 or 128, not normalised: software drivers with subgroup broadcasts"},
+        {&kernels::linear_attention, true, any},
+        {&kernels::linear_attention_chunk_decay, is_chunked, chunks},
+        {&kernels::linear_attention_chunk_outputs, is_chunked, chunks},
+        {&kernels::linear_attention_chunk_scores, is_chunked, chunks},
+        {&kernels::linear_attention_chunk_states, is_chunked, chunks},
         {&kernels::log_attention, true, any},
         {&kernels::log_linear_attention, true, any},
         {&kernels::log_recurrence, true, any},

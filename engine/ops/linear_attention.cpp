@@ -137,7 +137,7 @@ std::vector<Constant> constants(const Attributes& attributes, const Tensors& in)
     for (double decay : attributes.doubles("head_decay", in.at("k").shape[2])) {
         factors.push_back(static_cast<float>(std::exp(decay))); // it acts once a token: worth a double's exp
     }
-    return {{"head_factor", std::move(factors)}};
+    return {{"head_factor", std::move(factors)}, {"head_decay", attributes.numbers("head_decay", in.at("k").shape[2])}};
 }
 
 /// The random features of x, or x itself.
@@ -171,6 +171,7 @@ void prepare(Recorder& recorder, const Attributes& attributes, const Tensors& in
     r.value_gain = in_activations(recorder, in.find("value_gain"), prepared.value_gain);
     r.bonus = in.find("bonus");
     r.head_factor = in.find("head_factor");
+    r.head_decay = in.find("head_decay");
     r.feature = pointwise_feature(attributes);
     r.rule = static_cast<EraseRule>(attributes.choice("rule", kRules, 0));
     r.is_neg_exp = attributes.choice("decay_form", kDecayForms, 0) == 1;

@@ -19,6 +19,11 @@ struct Layer {
     bool has_gain = false;
     bool has_bonus = false;
     bool has_state = true;
+
+    [[nodiscard]] bool is_neg_exp() const
+    {
+        return std::string_view(attributes).find("neg_exp") != std::string_view::npos;
+    }
 };
 
 constexpr Layer kLayers[] = {
@@ -45,9 +50,16 @@ constexpr RecurrenceSize kSizes[] = {
     {1, 300, 1, 16, 16, false},
 };
 
+/// In chunks: of 16 with a ragged last one, of one token more than a chunk, of 40 and of 64, which sum longer rows.
+constexpr RecurrenceSize kChunkedSizes[] = {
+    {2, 37, 2, 16, 8, true, 16},    {1, 17, 1, 5, 3, true, 16},         {1, 90, 2, 63, 65, false, 40},
+    {1, 200, 1, 64, 64, false, 64}, {1, 70, 2, 16, 16, true, 32, true},
+};
+
 /// Layers without erasing keep every rounding; those with it contract (delta) or keep |S| bounded. Short sequences:
 /// 2e-6 rms, and the largest element a few times that; 300 tokens add up to twice as much.
 constexpr Tolerance kTolerance{5e-6, 2e-5};
+constexpr Tolerance kLongChunkTolerance{5e-5, 2e-4}; // the triangular system of 64 tokens adds up more roundings
 
 constexpr uint32_t kProjections = 12; // random features of the rfa cases
 
@@ -61,7 +73,14 @@ void draw(Problem& problem, const Layer& layer, const RecurrenceSize& size, uint
     const Shape by_head{size.batch, size.tokens, size.heads};
     const Shape by_feature{size.batch, size.tokens, size.heads, features};
     if (layer.has_state) problem.normal("state", {size.batch, size.heads, features, size.columns});
-    if (layer.decay) problem.uniform("decay", layer.decay == 1 ? by_head : by_feature, -1.5, -0.01);
+    if (layer.decay) {
+        std::vector<float>& decay =
+            problem.uniform("decay", layer.decay == 1 ? by_head : by_feature, size.is_harsh ? -0.1 : -1.5, -0.01);
+        const size_t token = decay.size() / (size_t{size.batch} * size.tokens);
+        for (size_t i = 0; i < decay.size() && size.is_harsh; ++i) {
+            if (i / token % 5 == 4) decay[i] = layer.is_neg_exp() ? 6.2F : -500.0F; // -e^6.2 = -493
+        }
+    }
     if (layer.beta) problem.uniform("beta", layer.beta == 1 ? by_head : by_feature, 0.1, 0.9);
     if (layer.has_erase) {
         problem.normal("erase_read", by_feature, 0.5 * unit);
@@ -183,8 +202,9 @@ void prepare(Problem& problem, const Layer& layer, const RecurrenceSize& size)
     for (uint32_t b = 0; b < size.batch; ++b) {
         for (uint32_t h = 0; h < size.heads; ++h) head.run(b, h, o, state, &state_z);
     }
-    problem.expect("o", {size.batch, size.tokens, size.heads, size.columns}, kTolerance) = o;
-    problem.expect("state", {size.batch, size.heads, features, size.columns}, kTolerance) = state;
+    const Tolerance tolerance = size.chunk != kNone && size.chunk >= 64 ? kLongChunkTolerance : kTolerance;
+    problem.expect("o", {size.batch, size.tokens, size.heads, size.columns}, tolerance) = o;
+    problem.expect("state", {size.batch, size.heads, features, size.columns}, tolerance) = state;
     if (attributes.value("normalize", false)) {
         problem.expect("state_z", {size.batch, size.heads, features}, kTolerance) = state_z;
     }
@@ -193,12 +213,16 @@ void prepare(Problem& problem, const Layer& layer, const RecurrenceSize& size)
 Case case_of(const Layer& layer, const RecurrenceSize& size)
 {
     Case test;
-    test.name = fmt::format("linear_attention.{}.b{}_t{}_h{}_d{}_e{}.f32", layer.name, size.batch, size.tokens,
+    const std::string form = size.chunk == kNone ? ""
+                             : size.chunk == 0   ? "loop."
+                                                 : fmt::format("chunk{}.{}", size.chunk, size.is_harsh ? "harsh." : "");
+    test.name = fmt::format("linear_attention.{}.{}b{}_t{}_h{}_d{}_e{}.f32", layer.name, form, size.batch, size.tokens,
                             size.heads, size.width, size.columns);
     test.op = "linear_attention";
     test.attributes = Json::parse(layer.attributes);
     test.prepare = [&layer, size](Problem& problem) { prepare(problem, layer, size); };
     test.is_quick = size.is_quick;
+    test.chunk = size.chunk;
     return test;
 }
 
@@ -206,8 +230,8 @@ Case case_of(const Layer& layer, const RecurrenceSize& size)
 
 Case linear_attention_case(std::string_view layer, const RecurrenceSize& size)
 {
-    const auto found = std::find_if(std::begin(kLayers), std::end(kLayers),
-                                    [&](const Layer& known) { return known.name == layer; });
+    const auto found =
+        std::find_if(std::begin(kLayers), std::end(kLayers), [&](const Layer& known) { return known.name == layer; });
     if (found == std::end(kLayers)) raise(Status::internal, "no layer {}", in_quotes(layer));
     return case_of(*found, size);
 }
@@ -216,6 +240,8 @@ void add_linear_attention_cases(std::vector<Case>& cases)
 {
     for (const Layer& layer : kLayers) {
         for (const RecurrenceSize& size : kSizes) cases.push_back(case_of(layer, size));
+        if (std::string_view(layer.attributes).find("normalize") != std::string_view::npos) continue;
+        for (const RecurrenceSize& size : kChunkedSizes) cases.push_back(case_of(layer, size));
     }
 }
 

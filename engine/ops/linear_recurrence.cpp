@@ -1,6 +1,7 @@
 #include "ops/linear_recurrence.hpp"
 
 #include "ops/kernels.hpp"
+#include "ops/linear_attention_chunked.hpp"
 #include "ops/linear_recurrence_twin.hpp"
 #include "ops/state_read.hpp"
 #include "shaders/linear_attention.h"
@@ -300,6 +301,8 @@ bool runs_columns_whole(const Caps& caps)
 void linear_recurrence(Recorder& recorder, const LinearRecurrence& r)
 {
     check(r);
+    const uint32_t chunk = recorder.chunk == kNone ? preferred_chunk(recorder.caps, r) : recorder.chunk;
+    if (chunk > 0 && r.count > 1) return linear_recurrence_chunked(recorder, r, chunk);
     const Shape& k = r.k.shape;
     const Layout layout = layout_of(recorder.caps, r);
     const auto tokens_per_launch = static_cast<uint32_t>(std::max<uint64_t>(1, kMaxTrips / layout.trips));

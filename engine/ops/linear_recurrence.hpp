@@ -22,6 +22,7 @@ struct LinearRecurrence {
     const Tensor* initial_z = nullptr;   // like state_z
     const Tensor* decay = nullptr;       // [B, T, H] or [B, T, H, F]: log decay
     const Tensor* head_factor = nullptr; // weights [H]: a factor of the decay
+    const Tensor* head_decay = nullptr;  // weights [H]: its logarithm
     const Tensor* beta = nullptr;        // [B, T, H] or [B, T, H, F]
     const Tensor* erase_read = nullptr;  // [B, T, H, F]
     const Tensor* erase_write = nullptr; // [B, T, H, F]

@@ -7,17 +7,19 @@
 
 namespace gramian {
 
+/// An offset that says: not given. The same number as kNone in shaders/common/storage.glsl.
+inline constexpr uint32_t kNone = UINT32_MAX;
+
 struct Recorder {
     LaunchList& list;
     const Caps& caps;
     ArenaLayout& scratch; // of the activations arena
     uint32_t slots = 0;   // slots of the program; 0: a single call, which always runs whole
+    /// Tokens of a chunk of linear recurrences, 0: token by token, kNone: as shape and device suggest.
+    uint32_t chunk = kNone;
 
     [[nodiscard]] Tensor temporary(Shape shape) const { return scratch.take(shape); }
 };
-
-/// An offset that says: not given. The same number as kNone in shaders/common/storage.glsl.
-inline constexpr uint32_t kNone = UINT32_MAX;
 
 /// Which streams the slots of a launch stand for. Offsets are io words; kNone: slot i is stream i with all its tokens.
 struct SlotMap {

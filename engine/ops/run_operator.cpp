@@ -150,7 +150,7 @@ void expand_report(const NamedArray& report, std::vector<NamedArray>& outputs)
 
 struct OperatorProgram::Parts {
     Parts(Device& device, const Operator& op, const Attributes& attributes, const std::vector<NamedArray>& inputs,
-          bool keeps_states);
+          bool keeps_states, uint32_t chunk);
 
     void place_states(const Operator& op, const Attributes& attributes, const std::vector<NamedArray>& inputs);
     void record(const Operator& op, const Attributes& attributes, Recorder& recorder);
@@ -168,7 +168,7 @@ struct OperatorProgram::Parts {
 };
 
 OperatorProgram::Parts::Parts(Device& device, const Operator& op, const Attributes& attributes,
-                              const std::vector<NamedArray>& inputs, bool keeps)
+                              const std::vector<NamedArray>& inputs, bool keeps, uint32_t chunk)
     : name(op.name), keeps_states(keeps)
 {
     placed = place_inputs(op, inputs, weights, activations);
@@ -182,7 +182,7 @@ OperatorProgram::Parts::Parts(Device& device, const Operator& op, const Attribut
     }
     if (keeps_states) place_states(op, attributes, inputs);
     list.set_label(std::string(name));
-    Recorder recorder{list, device.caps(), activations};
+    Recorder recorder{.list = list, .caps = device.caps(), .scratch = activations, .chunk = chunk};
     record(op, attributes, recorder);
     weight_memory = device.allocate(MemoryKind::device, weights.bytes(), "operator weights");
     state_memory = device.allocate(MemoryKind::device, states.bytes(), "operator states");
@@ -236,7 +236,7 @@ void OperatorProgram::Parts::upload()
 }
 
 OperatorProgram::OperatorProgram(Device& device, std::string_view name, const Json& attributes_json,
-                                 const std::vector<NamedArray>& inputs, bool keeps_states)
+                                 const std::vector<NamedArray>& inputs, bool keeps_states, uint32_t chunk)
 {
     const Operator* op = find_operator(name);
     if (!op) {
@@ -246,7 +246,7 @@ OperatorProgram::OperatorProgram(Device& device, std::string_view name, const Js
     check_attribute_names(*op, attributes);
     check_inputs(*op, attributes, inputs);
     check_indexes(*op, inputs);
-    parts_ = std::make_unique<Parts>(device, *op, attributes, inputs, keeps_states);
+    parts_ = std::make_unique<Parts>(device, *op, attributes, inputs, keeps_states, chunk);
 }
 
 OperatorProgram::~OperatorProgram() = default;
@@ -298,7 +298,7 @@ std::vector<NamedArray> OperatorProgram::outputs()
 OperatorRun run_operator(Device& device, std::string_view name, const Json& attributes,
                          const std::vector<NamedArray>& inputs, const OperatorRunOptions& options)
 {
-    OperatorProgram program(device, name, attributes, inputs, false);
+    OperatorProgram program(device, name, attributes, inputs, false, options.chunk);
     OperatorRun run;
     run.bytes_moved = program.bytes_moved();
     run.dispatches = program.dispatches();

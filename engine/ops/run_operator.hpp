@@ -19,6 +19,7 @@ struct NamedArray {
 struct OperatorRunOptions {
     bool check_guards = false; // outputs lie between guard words; a stray write throws Error(internal)
     uint32_t repeat = 1;       // runs, timed one by one
+    uint32_t chunk = kNone;    // as in Recorder
 };
 
 struct OperatorRun {
@@ -32,9 +33,10 @@ struct OperatorRun {
 class OperatorProgram {
 public:
     /// keeps_states: like a node of a session, a recurrent operator goes on, run after run, from the states that the
-    /// inputs of their names gave it. Otherwise each run does the same again. Throws as run_operator does.
+    /// inputs of their names gave it. Otherwise each run does the same again. chunk: as in Recorder. Throws as
+    /// run_operator does.
     OperatorProgram(Device& device, std::string_view name, const Json& attributes,
-                    const std::vector<NamedArray>& inputs, bool keeps_states);
+                    const std::vector<NamedArray>& inputs, bool keeps_states, uint32_t chunk = kNone);
     ~OperatorProgram();
     OperatorProgram(OperatorProgram&&) noexcept;
 
