@@ -5,11 +5,12 @@
 
 #include <cmath>
 #include <fmt/format.h>
+#include <numeric>
 
 namespace gramian::app {
 namespace {
 
-constexpr uint32_t kStarts = 3;
+constexpr uint32_t kStarts = 4;
 
 /// 10, 30, 100, 300 … and all of them.
 std::vector<uint64_t> pair_counts(uint64_t all)
@@ -21,6 +22,11 @@ std::vector<uint64_t> pair_counts(uint64_t all)
     }
     counts.push_back(all);
     return counts;
+}
+
+double mean(const std::vector<double>& values)
+{
+    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
 } // namespace
@@ -41,31 +47,38 @@ Recording record_learning(const DeviceHandle& device, const Features& features, 
                           const std::string& head, float gain, const EpisodeOptions& given)
 {
     EpisodeOptions options = given;
-    options.episodes = kStarts;
     options.recorded = kStarts;
     const Yardsticks yardsticks = measure_yardsticks(options);
     Recording recording;
     recording.title =
         fmt::format("{}: a student of {} features learns from its teacher", options.task, learner.feature_count());
-    recording.subtitle =
-        fmt::format("Each position of the slider is one least-squares solve on {}, over so many pairs of "
-                    "what the teacher saw and did. Unseen starts, seed {}.",
-                    device.info().name, options.seed);
-    recording.variable = "pairs shown";
+    recording.subtitle = fmt::format("Each position of the slider is one least-squares solve on {}, over so many pairs "
+                                     "of what the teacher saw and did. Unseen starts, seed {}. Grey: the teacher.",
+                                     device.info().name, options.seed);
+    recording.variable.name = "pairs shown";
+    recording.variable.figure = fmt::format("mean return of {} unseen episodes", options.episodes);
+    recording.variable.reference = mean(yardsticks.teacher);
     recording.period_s = tasks::make_task(options.task, options.purpose, options.seed, 0)->period_s();
+    for (uint32_t start = 0; start < kStarts; ++start) {
+        recording.references.push_back(yardsticks.recorded[start].panes.front());
+        recording.references.back().total_return = yardsticks.teacher[start];
+    }
     for (const uint64_t count : pair_counts(pairs.count())) {
         learner.forget();
         learner.observe(thinned(pairs, count));
         const Student student = make_student(features, learner.solve(head), pairs.action_size, gain, options.task);
         const EpisodeResults results = run_episodes({device, student.tensors().serialize(), "student"}, options);
+        recording.variable.values.push_back(static_cast<double>(count));
+        recording.variable.scores.push_back(mean(results.returns));
         RecordedEpisode episode = yardsticks.recorded.front();
         episode.name = fmt::format("{} pairs", count);
         episode.caption = "";
-        episode.panes.front().label = "Teacher, start 1";
+        episode.panes.clear();
         for (uint32_t start = 0; start < kStarts; ++start) {
             RecordedPane pane = results.trajectories[start].pane;
             pane.label = fmt::format("Student, start {}", start + 1);
             pane.total_return = results.returns[start];
+            pane.reference = static_cast<int>(start);
             // Costs do not divide: the share of the teacher's return is told of rewards only.
             const double teacher = yardsticks.teacher[start];
             pane.teacher_ratio = teacher > 0 ? results.returns[start] / teacher : NAN;

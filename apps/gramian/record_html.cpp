@@ -121,6 +121,7 @@ Json pane_json(const RecordedPane& pane)
         turned[k] = static_cast<float>(wrapped_angle(finite_or_zero(pane.theta[k])));
     }
     return {{"label", pane.label},
+            {"reference", pane.reference},
             {"ratio", pane.teacher_ratio}, // a ratio that is not finite becomes null
             {"total", pane.total_return},
             {"x", rounded(pane.x, count, 1000)},
@@ -141,7 +142,21 @@ Json recording_json(const Recording& recording)
                             {"track", episode.track_half_width},
                             {"panes", std::move(panes)}});
     }
-    return {{"period", recording.period_s}, {"variable", recording.variable}, {"episodes", std::move(episodes)}};
+    Json references = Json::array();
+    for (const RecordedPane& pane : recording.references) references.push_back(pane_json(pane));
+    const Variable& variable = recording.variable;
+    Json change = nullptr;
+    if (!variable.name.empty()) {
+        change = {{"name", variable.name},
+                  {"figure", variable.figure},
+                  {"values", variable.values},
+                  {"scores", variable.scores},
+                  {"reference", variable.reference}};
+    }
+    return {{"period", recording.period_s},
+            {"variable", std::move(change)},
+            {"references", std::move(references)},
+            {"episodes", std::move(episodes)}};
 }
 
 /// JSON that may stand in a script element: no text in it can close the element.

@@ -26,14 +26,14 @@ inline constexpr std::string_view kPage = R"page(<!doctype html>
 <main>
 <noscript><p>The player needs JavaScript; the data stand in this file as JSON.</p></noscript>
 <section aria-label="Player">
-<div class="bar">
+<div id="variable" hidden><p><label for="value"></label> <output for="value"></output> <span id="score"></span></p>
+<canvas id="curve" role="img"></canvas><input id="value" type="range" min="0" value="0" step="1"></div>
+<div class="bar" id="episodes">
 <span class="group"><button id="previous" type="button" aria-label="Previous episode">‹</button><select id="episode"
  aria-label="Episode"></select><button id="next" type="button" aria-label="Next episode">›</button></span>
 <p id="caption"></p>
 </div>
 <div id="panes"></div>
-<div class="bar" id="variable" hidden><label for="value"></label><input id="value" type="range" min="0" value="0" step="1">
-<output for="value"></output></div>
 <div class="bar transport">
 <button id="play" type="button">Play</button>
 <input id="scrubber" type="range" min="0" value="0" step="1" aria-label="Time">
@@ -46,7 +46,7 @@ inline constexpr std::string_view kPage = R"page(<!doctype html>
 <option value="force">force</option></select></label>
 </div>
 <p class="keys"><span><kbd>space</kbd> play or pause</span> <span><kbd>←</kbd> <kbd>→</kbd> 0.1 s, with <kbd>shift</kbd> 1 s</span>
-<span><kbd>,</kbd> <kbd>.</kbd> one step</span> <span><kbd>↑</kbd> <kbd>↓</kbd> episode</span>
+<span><kbd>,</kbd> <kbd>.</kbd> one step</span> <span><kbd>↑</kbd> <kbd>↓</kbd> <i id="unit">episode</i></span>
 <span id="legend"></span></p>
 </section>
 <section>
@@ -84,9 +84,13 @@ button:hover, select:hover { border-color: var(--rail); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 #play { min-width: 84px; font-weight: 600; }
 .bar label { color: var(--muted); font-size: 14px; white-space: nowrap; }
-#variable[hidden] { display: none; }
-#variable output { min-width: 13ch; text-align: right; font-weight: 600; }
-#value { flex: 1 1 240px; min-width: 0; height: 34px; margin: 0; accent-color: var(--accent); }
+#variable[hidden], #episodes[hidden] { display: none; }
+#variable p { margin: 0; color: var(--muted); }
+#variable output { margin: 0 6px; font-size: 24px; line-height: 1.2; letter-spacing: -.01em; font-weight: 600; color: var(--text); }
+#score b { color: var(--text); }
+#curve { display: block; width: 100%; height: 132px; cursor: pointer; }
+#value { display: block; width: calc(100% - 44px); height: 28px; margin: 0 0 0 44px; accent-color: var(--accent); }
+.keys i { font-style: normal; }
 #scrubber { flex: 1 1 240px; min-width: 0; height: 34px; margin: 0; accent-color: var(--accent); }
 #clock { min-width: 13ch; text-align: right; white-space: nowrap; }
 #panes { display: grid; gap: 12px; margin: 14px 0; }

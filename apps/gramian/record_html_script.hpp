@@ -9,19 +9,24 @@ namespace gramian::app {
 /// Decodes the data and draws: `scene(canvas, pane, episode, step)`, `chart(canvas, kind, pane, episode, step)`.
 inline constexpr std::string_view kSceneScript = R"page("use strict";
 const recording = JSON.parse(document.getElementById("data").textContent);
+function decode(pane) {
+  pane.steps = pane.x.length;
+  pane.x = pane.x.map(v => v / 1000);
+  pane.theta = pane.theta.map(v => v / 1000);
+  pane.force = pane.action.map(v => v / 100);
+  let sum = 0;
+  pane.return = pane.reward.map(v => (sum += v) / 1000);
+  pane.angle = pane.theta.map(v => Math.abs(v) * 180 / Math.PI);
+}
+recording.references.forEach(decode);
+/// What a pane is compared with: a reference of its own, or the first pane.
+const rivalOf = (pane, episode) => recording.references[pane.reference] || episode.panes[0];
 for (const episode of recording.episodes) {
-  for (const pane of episode.panes) {
-    pane.steps = pane.x.length;
-    pane.x = pane.x.map(v => v / 1000);
-    pane.theta = pane.theta.map(v => v / 1000);
-    pane.force = pane.action.map(v => v / 100);
-    let sum = 0;
-    pane.return = pane.reward.map(v => (sum += v) / 1000);
-    pane.angle = pane.theta.map(v => Math.abs(v) * 180 / Math.PI);
-  }
+  episode.panes.forEach(decode);
   episode.steps = Math.max(1, ...episode.panes.map(p => p.steps));
-  episode.worst = Math.min(0, ...episode.panes.map(p => p.total));
-  episode.best = Math.max(episode.worst + 1e-9, ...episode.panes.map(p => p.total));
+  const totals = [...episode.panes, ...recording.references].map(p => p.total);
+  episode.worst = Math.min(0, ...totals);
+  episode.best = Math.max(episode.worst + 1e-9, ...totals);
   if (episode.worst < 0) episode.best = 0; // costs: the best is none
 }
 // One scale for all episodes, so that their poles compare. Metres from the centre that a scene must show:
@@ -127,10 +132,16 @@ function scene(canvas, pane, episode, step, ink) {
   const tip = p => [p.x + pole * Math.sin(p.theta), pole * Math.cos(p.theta)];
   if (episode.track > 0) drawTrack(g, at, episode.track);
   if (pane.steps === 0) return;
+  const rival = recording.references[pane.reference], thickness = Math.max(3, 0.09 * scale);
+  if (rival) {
+    const beside = poseAt(rival, step);
+    g.globalAlpha = 0.3;
+    stroke(g, inks.muted, thickness, [at(beside.x, 0), at(...tip(beside))]);
+    g.globalAlpha = 1;
+  }
   drawTrail(g, at, pane, step, tip, ink);
   if (isEnded) g.globalAlpha = 0.4; else drawForce(g, at, pose, scale);
   if (episode.track > 0) drawCart(g, at, pose, scale); else disc(g, inks.cart, ...at(0, 0), 0.1 * scale);
-  const thickness = Math.max(3, 0.09 * scale);
   stroke(g, ink, thickness, [at(pose.x, 0), at(...tip(pose))]);
   disc(g, ink, ...at(...tip(pose)), thickness * 0.95);
   disc(g, inks.card, ...at(pose.x, 0), Math.max(1.5, thickness * 0.3));
@@ -164,7 +175,7 @@ function chart(canvas, kind, pane, episode, step, ink) {
     for (let k = from; k <= to; ++k) points.push([across(k), up(values[k])]);
     return points;
   };
-  const teacher = episode.panes[0], now = lastStep(pane, step);
+  const teacher = rivalOf(pane, episode), now = lastStep(pane, step);
   if (teacher !== pane) {
     g.globalAlpha = 0.6;
     stroke(g, inks.muted, 1, trace(teacher[kind], 0, teacher.steps - 1));
@@ -192,7 +203,7 @@ const share = value => value === null ? "–" : value.toFixed(2);
 const nameOf = (one, i) => one.name || `Episode ${i + 1}`;
 /// Where a return stands between the worst and the best of the episode, in percent.
 const percent = (one, sum) => 100 * Math.max(0, Math.min(1, (sum - one.worst) / (one.best - one.worst)));
-const inkOf = i => "ink-" + i % 6;
+const inkOf = i => "ink-" + (i + (recording.references.length ? 1 : 0)) % 6; // grey is the teacher's
 const timeOf = step => (step + 1) * recording.period;
 
 let index = 0, step = 0, isPlaying = false, before = 0, views = [];
@@ -216,7 +227,10 @@ function makePanes() {
     make(gauge, "s", { style: `left: calc(${percent(episode(), pane.total)}% - 2px)` });
     const final = make(card, "p", { class: "final" }, "final ");
     make(final, "b", {}, number(pane.total));
-    if (i && pane.ratio !== null) final.append(` · ${share(pane.ratio)} of ${episode().panes[0].label}`);
+    const rival = rivalOf(pane, episode());
+    if (rival !== pane) {
+      final.append(pane.ratio === null ? ` · ${rival.label} ${number(rival.total)}` : ` · ${share(pane.ratio)} of ${rival.label}`);
+    }
     view.chart = make(card, "canvas", { class: "chart", role: "img" });
     view.chart.addEventListener("pointerdown", event => {
       view.chart.setPointerCapture(event.pointerId);
@@ -280,16 +294,57 @@ function advance(time) {
   step += Math.max(0, time - before) / 1000 / recording.period * Number($("speed").value);
   before = time;
   if (step < episode().steps - 1) { draw(); requestAnimationFrame(advance); return; }
+  if (recording.variable && index < recording.episodes.length - 1) { // from start to end of what changes
+    choose(index + 1);
+    requestAnimationFrame(advance);
+    return;
+  }
   step = episode().steps - 1;
   setPlaying(false);
+}
+
+/// The figure over what changes; its points stand above those of the slider.
+function drawCurve() {
+  const { values, scores, reference } = recording.variable;
+  const { g, width, height } = fresh($("curve")), left = 52, right = 8, top = 12, bottom = height - 20;
+  const low = Math.min(0, reference, ...scores), high = Math.max(0, reference, ...scores);
+  const across = i => left + (width - left - right) * i / Math.max(1, values.length - 1);
+  const up = v => bottom - (bottom - top) * (v - low) / Math.max(1e-9, high - low);
+  g.font = "11px system-ui, sans-serif";
+  g.textBaseline = "middle";
+  g.textAlign = "right";
+  g.fillStyle = inks.muted;
+  const third = (high - low) / 3 || 1, ten = 10 ** Math.floor(Math.log10(third));
+  const unit = ten * [1, 2, 5, 10].find(factor => factor * ten >= third);
+  for (let mark = Math.ceil(low / unit); mark * unit <= high; ++mark) {
+    stroke(g, inks.hair, 1, [[left, up(mark * unit)], [width - right, up(mark * unit)]]);
+    g.fillText(`${Number((mark * unit).toPrecision(6))}`, left - 8, up(mark * unit));
+  }
+  g.textAlign = "center";
+  values.forEach((value, i) => g.fillText(value, Math.min(across(i), width - 14), height - 7));
+  g.setLineDash([5, 4]);
+  stroke(g, inks.muted, 1.5, [[left, up(reference)], [width - right, up(reference)]]);
+  g.setLineDash([]);
+  stroke(g, inks["ink-1"], 2.5, scores.map((score, i) => [across(i), up(score)]));
+  scores.forEach((score, i) => disc(g, inks["ink-1"], across(i), up(score), i === index ? 7 : 4));
+  disc(g, inks.card, across(index), up(scores[index]), 3);
+  $("curve").setAttribute("aria-label", scores.map((score, i) => `${values[i]}: ${score.toFixed(1)}`).join(", "));
+  const score = $("score");
+  score.replaceChildren(recording.variable.figure + " ");
+  make(score, "b", {}, number(scores[index]));
+  score.append(`, teacher ${number(reference)} (dashed)`);
 }
 
 function choose(which) {
   index = Math.max(0, Math.min(which, recording.episodes.length - 1));
   $("episode").value = index;
   $("caption").textContent = episode().caption;
-  $("value").value = index;
-  $("variable").querySelector("output").textContent = $("value").ariaValueText = nameOf(episode(), index);
+  if (recording.variable) {
+    $("value").value = index;
+    $("variable").querySelector("output").textContent = recording.variable.values[index];
+    $("value").ariaValueText = nameOf(episode(), index);
+    drawCurve();
+  }
   $("scrubber").max = episode().steps - 1;
   $("previous").disabled = index === 0;
   $("next").disabled = index === recording.episodes.length - 1;
@@ -307,25 +362,38 @@ function slide(which) {
   seek(at);
 }
 
+/// A number, and beside it what is known of its share of the teacher's.
+function makeCell(row, value, part) {
+  const cell = make(row, "td", {}, number(value));
+  if (part !== undefined) make(cell, "small", {}, share(part));
+}
+
 function makeTable() {
-  const episodes = recording.episodes, head = make(make($("returns"), "thead"), "tr");
-  const body = make($("returns"), "tbody");
-  make(head, "th", { scope: "col" }, recording.variable || "Episode");
+  const episodes = recording.episodes, variable = recording.variable, head = make(make($("returns"), "thead"), "tr");
+  const body = make($("returns"), "tbody"), mean = values => values.reduce((a, b) => a + b, 0) / values.length;
+  const hasShares = episodes.some(one => one.panes.some(pane => pane.ratio !== null));
+  if (!hasShares) $("returns").caption.textContent = "Return of each episode";
+  make(head, "th", { scope: "col" }, variable ? variable.name : "Episode");
+  if (variable) make(head, "th", { scope: "col" }, variable.figure);
   for (const pane of episodes[0].panes) make(head, "th", { scope: "col" }, pane.label);
   episodes.forEach((one, i) => {
     const row = make(body, "tr"), name = make(row, "th", { scope: "row" });
     make(name, "button", { type: "button" }, nameOf(one, i)).addEventListener("click", () => choose(i));
-    make(name, "small", {}, one.caption);
-    for (const pane of one.panes) make(make(row, "td", {}, number(pane.total)), "small", {}, share(pane.ratio));
+    if (one.caption) make(name, "small", {}, one.caption);
+    if (variable) makeCell(row, variable.scores[i]);
+    for (const pane of one.panes) makeCell(row, pane.total, hasShares ? pane.ratio : undefined);
   });
-  if (episodes.length < 2 || recording.variable) return;
+  if (episodes.length < 2) return;
   const row = make(make($("returns"), "tfoot"), "tr");
-  const mean = values => values.includes(null) ? null : values.reduce((a, b) => a + b, 0) / values.length;
-  make(row, "th", { scope: "row" }, "Mean");
+  make(row, "th", { scope: "row" }, variable ? "Teacher" : "Mean");
+  if (variable) {
+    makeCell(row, variable.reference);
+    for (const pane of episodes[0].panes) makeCell(row, rivalOf(pane, episodes[0]).total);
+    return;
+  }
   episodes[0].panes.forEach((pane, i) => {
-    const all = episodes.map(e => e.panes[i]).filter(Boolean);
-    const cell = make(row, "td", {}, number(mean(all.map(p => p.total))));
-    make(cell, "small", {}, share(mean(all.map(p => p.ratio))));
+    const all = episodes.map(e => e.panes[i]).filter(Boolean), shares = all.map(p => p.ratio);
+    makeCell(row, mean(all.map(p => p.total)), shares.includes(null) ? null : mean(shares));
   });
 }
 
@@ -346,17 +414,26 @@ function start() {
   if (!recording.episodes.length) { $("caption").textContent = "This recording holds no episode."; return; }
   recording.episodes.forEach((one, i) =>
     make($("episode"), "option", { value: i }, one.name || `Episode ${i + 1} of ${recording.episodes.length}`));
-  $("variable").hidden = !recording.variable;
-  $("variable").querySelector("label").textContent = recording.variable;
-  $("value").max = recording.episodes.length - 1;
-  $("value").addEventListener("input", () => slide(Number($("value").value)));
+  if (recording.variable) {
+    $("variable").hidden = false;
+    $("episodes").hidden = true;
+    $("unit").textContent = $("variable").querySelector("label").textContent = recording.variable.name;
+    $("value").max = recording.episodes.length - 1;
+    $("value").addEventListener("input", () => slide(Number($("value").value)));
+    $("curve").addEventListener("click", event => {
+      const box = $("curve").getBoundingClientRect();
+      slide(Math.round((event.clientX - box.left - 52) / (box.width - 60) * (recording.episodes.length - 1)));
+    });
+    new ResizeObserver(drawCurve).observe($("curve"));
+  }
   const wish = new URLSearchParams(location.hash.slice(1));
   if (["angle", "return", "force"].includes(wish.get("chart"))) $("chart").value = wish.get("chart");
   $("panes").style.setProperty("--aspect", Math.max(1.2, Math.min(2.6, reach.x / reach.y)));
   readInks();
   makeTable();
   choose((parseInt(wish.get("episode")) || 1) - 1);
-  $("legend").textContent = `grey line in a chart: ${episode().panes[0]?.label ?? ""}`;
+  $("legend").textContent = recording.references.length ? "grey: the teacher from the same start"
+    : `grey line in a chart: ${episode().panes[0]?.label ?? ""}`;
   $("play").addEventListener("click", () => setPlaying(!isPlaying));
   $("scrubber").addEventListener("input", () => seek(Number($("scrubber").value)));
   $("episode").addEventListener("change", () => choose(Number($("episode").value)));
@@ -364,7 +441,11 @@ function start() {
   $("next").addEventListener("click", () => choose(index + 1));
   $("chart").addEventListener("change", show);
   document.addEventListener("keydown", onKey);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readInks(); show(); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    readInks();
+    if (recording.variable) drawCurve();
+    show();
+  });
   new ResizeObserver(show).observe($("panes"));
   if (wish.has("t")) seek(Number(wish.get("t")) / recording.period - 1 || 0);
   else setPlaying(!matchMedia("(prefers-reduced-motion: reduce)").matches);

@@ -19,7 +19,8 @@ struct RecordedPane {
     std::vector<float> x;      // cart, m
     std::vector<float> theta;  // pole, rad: 0 upright, positive leans towards +x; wrapped or not
     std::vector<float> action; // [-1, 1], positive pushes towards +x
-    std::vector<float> reward; // [0, 1] per step
+    std::vector<float> reward; // per step
+    int reference = -1;        // of Recording::references: drawn behind it; -1: the first pane of its episode
 };
 
 /// One system and all agents on it. A pane shorter than the longest one ended early: its cart left the track.
@@ -31,12 +32,22 @@ struct RecordedEpisode {
     std::vector<RecordedPane> panes;
 };
 
+/// What changes from episode to episode, for a slider, and what it does to a figure.
+struct Variable {
+    std::string name;           // empty: nothing changes but the system
+    std::string figure;         // what the scores are
+    std::vector<double> values; // of each episode
+    std::vector<double> scores; // likewise
+    double reference = 0;       // the score of the references
+};
+
 struct Recording {
     std::string title;
     std::string subtitle;
-    std::string variable; // what changes from episode to episode, for a slider; empty: nothing but the system
+    Variable variable;
     double period_s = 0;
     std::vector<RecordedEpisode> episodes;
+    std::vector<RecordedPane> references;
 };
 
 /// Where one pane stands at one instant.
