@@ -2,7 +2,8 @@
 #extension GL_GOOGLE_include_directive : require
 // o = softmax(scale q K^T) V for one query and head a workgroup: 64 keys at a time, a key a lane, with a running
 // maximum, so that no T x N buffer exists (online softmax). Then lanes change roles: kColumns of them own a column of
-// V each, the others share the sum over the 64 keys.
+// V each, the others share the sum over the 64 keys. Blocks begin at multiples of 64 and a block without visible keys
+// is left out, so that a query's bits depend on the keys it sees alone: decoding gives those of the whole sequence.
 #include "common/storage.glsl"
 #include "softmax_attention.h"
 
@@ -13,6 +14,8 @@ layout(constant_id = 2) const uint kVArena = kState;
 layout(constant_id = 3) const uint kOArena = kActivations;
 layout(constant_id = 4) const uint kColumns = 64; // a power of two up to 64
 layout(constant_id = 5) const uint kHasVectors = 0; // rows of q and k are whole vectors
+layout(constant_id = 6) const uint kHasRing = 0;    // k, v: the new tokens; older ones are in a ring
+layout(constant_id = 7) const uint kRingArena = kState;
 layout(push_constant) uniform Push { SoftmaxAttentionParameters p; };
 
 const float kNever = -3.4e38; // a score below every other; e^(kNever - m) is 0
@@ -44,47 +47,56 @@ void reduce_columns(uint lane, float value, uint columns)
     barrier();
 }
 
-bool is_visible(uint query, uint key, uint keys)
-{
-    bool visible = key < keys;
-    if (p.is_causal == 1) visible = visible && key <= query;
-    if (p.window > 0) visible = visible && key + p.window > query && query + p.window > key;
-    return visible;
-}
-
-float score(uint q, uint k)
+float score(uint arena, uint q, uint k)
 {
     float sum = 0.0;
     if (kHasVectors == 1) {
         for (uint i = 0; i < p.width; i += 4) {
             vec4 a = load_vector(kQArena, (q + i) / 4);
-            vec4 b = load_vector(kKArena, (k + i) / 4);
+            vec4 b = load_vector(arena, (k + i) / 4);
             sum = fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, sum))));
         }
         return p.scale * sum;
     }
-    for (uint i = 0; i < p.width; ++i) sum = fma(load(kQArena, q + i), load(kKArena, k + i), sum);
+    for (uint i = 0; i < p.width; ++i) sum = fma(load(kQArena, q + i), load(arena, k + i), sum);
     return p.scale * sum;
 }
+
+// Rows of pair `key`, of a head: in k and v, or in the ring where it is older than the new tokens.
+uint given_row(uint batch, uint key, uint head)
+{
+    return ((kHasRing == 1 ? batch * p.tokens + p.first : batch * p.keys) + key) * p.heads + head;
+}
+uint ring_row(uint stream, uint key, uint head) { return (stream * p.keys + key % p.keys) * p.heads + head; }
 
 void main()
 {
     uint lane = gl_LocalInvocationID.x;
-    uint row = p.first_row + gl_WorkGroupID.x;
+    uint slot = (p.first_row + gl_WorkGroupID.x) / p.queries;
+    uint token = (p.first_row + gl_WorkGroupID.x) % p.queries;
+    uint row = slot * p.tokens + p.first + token;
     uint head = gl_WorkGroupID.y;
-    uint stream = readable_stream_of(p.streams, row / p.queries);
-    uint query = row % p.queries;
+    uint stream = readable_stream_of(p.streams, slot);
     uint column = gl_WorkGroupID.z * kColumns + lane % kColumns;
-    uint keys = p.total == kNone ? p.keys : state_words[p.total + stream];
+    uint before = 0; // pairs in the ring
+    if (kHasRing == 1) before = p.total == kNone ? p.position : state_words[p.total + 2 * stream];
+    uint query = before + token;
+    uint end = kHasRing == 1 ? query + 1 : p.total == kNone ? p.keys : state_words[p.total + stream];
+    if (p.is_causal == 1) end = min(end, query + 1);
+    if (p.window > 0) end = min(end, query + p.window);
+    uint begin = p.window > 0 ? query + 1 - min(query + 1, p.window) : 0;
+    uint batch = kHasRing == 1 ? slot : stream;
     uint q = p.q + (row * p.heads + head) * p.width;
     float largest = kNever;
     float sum = 0.0;   // of the weights, this lane's share
     float mixed = 0.0; // of weight * value, this lane's share of its column
-    for (uint first = 0; first < keys; first += 64) {
+    for (uint first = begin / 64 * 64; first < end; first += 64) {
         uint key = first + lane;
-        bool visible = is_visible(query, key, keys);
+        bool visible = key >= begin && key < end;
+        bool is_old = key < before;
         float s = kNever;
-        if (visible) s = score(q, p.k + ((stream * p.keys + key) * p.heads + head) * p.width);
+        if (visible && is_old) s = score(kRingArena, q, p.ring_k + ring_row(stream, key, head) * p.width);
+        if (visible && !is_old) s = score(kKArena, q, p.k + given_row(batch, key - before, head) * p.width);
         float next = max(largest, reduce_max(lane, s));
         float fade = exp(largest - next);
         float weight = visible ? exp(s - next) : 0.0;
@@ -92,10 +104,13 @@ void main()
         barrier();
         sum = fma(sum, fade, weight);
         mixed *= fade;
-        uint count = min(64, keys - first);
+        uint count = min(64, end - first);
         for (uint j = lane / kColumns; j < count; j += 64 / kColumns) {
-            uint at = p.v + ((stream * p.keys + first + j) * p.heads + head) * p.columns + column;
-            if (column < p.columns) mixed = fma(weights[j], load(kVArena, at), mixed);
+            if (column >= p.columns || !(weights[j] > 0.0)) continue; // what is not visible may hold anything
+            uint n = first + j;
+            float value = n < before ? load(kRingArena, p.ring_v + ring_row(stream, n, head) * p.columns + column)
+                                     : load(kVArena, p.v + given_row(batch, n - before, head) * p.columns + column);
+            mixed = fma(weights[j], value, mixed);
         }
         largest = next;
     }

@@ -40,6 +40,7 @@
 #include "spirv/query_solve_shared.h"
 #include "spirv/ridge_solve_global.h"
 #include "spirv/ridge_solve_shared.h"
+#include "spirv/ring_append.h"
 #include "spirv/rls.h"
 #include "spirv/short_conv.h"
 #include "spirv/simplex.h"
@@ -96,6 +97,7 @@ const Shader query_solve_gradient{"query_solve_gradient", query_solve_gradient_s
 const Shader query_solve_shared{"query_solve_shared", query_solve_shared_spirv};
 const Shader ridge_solve_global{"ridge_solve_global", ridge_solve_global_spirv};
 const Shader ridge_solve_shared{"ridge_solve_shared", ridge_solve_shared_spirv};
+const Shader ring_append{"ring_append", ring_append_spirv};
 const Shader rls{"rls", rls_spirv};
 const Shader short_conv{"short_conv", short_conv_spirv};
 const Shader simplex{"simplex", simplex_spirv};
@@ -164,6 +166,7 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
         {&kernels::ridge_solve_shared, true,
          fmt::format("P up to {} at K = 1: the factor fits the {} bytes of shared memory", most,
                      caps.max_shared_bytes)},
+        {&kernels::ring_append, true, any},
         {&kernels::rls, true, any},
         {&kernels::short_conv, true, any},
         {&kernels::simplex, true, any},

@@ -47,6 +47,7 @@ extern const Shader query_solve_gradient;
 extern const Shader query_solve_shared;
 extern const Shader ridge_solve_global;
 extern const Shader ridge_solve_shared;
+extern const Shader ring_append;
 extern const Shader rls;
 extern const Shader short_conv;
 extern const Shader simplex;

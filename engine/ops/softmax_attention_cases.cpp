@@ -19,6 +19,7 @@ struct SoftmaxRow {
     uint32_t window = 0;
     double scale = 0; // 0: D^-1/2
     bool is_quick = true;
+    uint32_t piece = 0; // decoded over a ring, so many tokens at a time
 };
 
 constexpr SoftmaxRow kRows[] = {
@@ -36,8 +37,14 @@ constexpr SoftmaxRow kRows[] = {
     {"window1_n9", 1, 9, 9, 2, 4, 4, false, 1},
     {"window5_n70", 1, 70, 70, 1, 8, 16, false, 5},
     {"window64_causal_n140", 1, 140, 140, 1, 8, 16, true, 64},
-    {"scale0_n33", 1, 2, 33, 1, 8, 8, false, 0, 1e-30},            // a plain mean
-    {"large_logits_n65", 1, 9, 65, 2, 16, 16, false, 0, 8},        // scores of some hundred: e^s overflows unshifted
+    {"scale0_n33", 1, 2, 33, 1, 8, 8, false, 0, 1e-30},     // a plain mean
+    {"large_logits_n65", 1, 9, 65, 2, 16, 16, false, 0, 8}, // scores of some hundred: e^s overflows unshifted
+    {"decode_n70_d16_e16", 1, 70, 70, 2, 16, 16, true, 0, 0, true, 1},
+    {"decode_n65_d9_e5_b3", 3, 65, 65, 1, 9, 5, true, 0, 0, true, 1},
+    {"decode_window1_n9", 2, 9, 9, 1, 4, 4, true, 1, 0, true, 1},
+    {"decode_window33_n140", 1, 140, 140, 2, 8, 65, true, 33, 0, true, 1},
+    {"prefill32_n100_d64_e64", 1, 100, 100, 2, 64, 64, true, 0, 0, true, 32},
+    {"prefill50_window40_n130", 2, 130, 130, 1, 7, 6, true, 40, 0, true, 50},
     {"m65537_n3_d1_e1", 1, 65537, 3, 1, 1, 1, false, 0, 0, false}, // more queries than one launch holds
 };
 
@@ -61,8 +68,9 @@ void refer(Problem& problem, const SoftmaxRow& row, Tolerance tolerance)
             const size_t at = size_t{query} * row.heads + head;
             const auto key = [&](uint32_t s) { return &k[((first + s) * row.heads + head) * row.width]; };
             const auto value = [&](uint32_t s) { return &v[((first + s) * row.heads + head) * row.columns]; };
-            twin::softmax_attention(query % row.queries, &q[at * row.width], key, value, &o[at * row.columns], row.keys,
-                                    row.width, row.columns, scale, row.is_causal, row.window);
+            const twin::KeyRange seen = twin::visible_keys(query % row.queries, row.keys, row.is_causal, row.window);
+            twin::softmax_attention(seen, &q[at * row.width], key, value, &o[at * row.columns], row.width, row.columns,
+                                    scale);
         }
     }
 }
@@ -73,6 +81,9 @@ Json attributes_of(const SoftmaxRow& row)
     if (row.is_causal) attributes["causal"] = true;
     if (row.window) attributes["window"] = row.window;
     if (row.scale != 0) attributes["scale"] = row.scale;
+    for (uint32_t done = 0; row.piece > 0 && done < row.keys; done += row.piece) {
+        attributes["chunks"].push_back(std::min(row.piece, row.keys - done));
+    }
     return attributes;
 }
 

@@ -108,6 +108,13 @@ void Session::observe(Streams streams, std::span<const uint32_t> counts, Inputs 
             raise(Status::invalid_argument, "stream {}: {} pairs, and {} keeps at most {} (its 'capacity')", streams[i],
                   held, model_.name(), model_.capacity());
         }
+        const uint64_t shown = info_[streams[i]].shown + counts[i];
+        if (shown_limit_ > 0 && shown > shown_limit_) {
+            raise(Status::invalid_argument,
+                  "stream {}: {} tokens in one demonstration, and {} keeps at most {} (its "
+                  "'capacity')",
+                  streams[i], shown, model_.name(), shown_limit_);
+        }
     }
     Sequences sequences(streams, counts, inputs);
     sequences.ports.resize(inputs.size());
@@ -165,7 +172,9 @@ void Session::run_block(const Sequences& sequences, const Block& block, uint32_t
     for (uint32_t slot = 0; slot < at_work; ++slot) {
         const uint32_t entry = block.entries[slot];
         const size_t count = block_words(io.counts)[slot];
-        info_[sequences.streams[entry]].*sequences.position += count;
+        Info& info = info_[sequences.streams[entry]];
+        info.*sequences.position += count;
+        if (sequences.programs == &observe_) info.shown += count;
         for (size_t i = 0; i < sequences.outputs.size(); ++i) {
             const size_t size = model_.outputs()[i].size;
             std::memcpy(sequences.outputs[i].data() + (sequences.starts[entry] + done) * size,

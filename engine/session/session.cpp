@@ -26,7 +26,10 @@ Session::Session(const Model& model, const SessionOptions& options) : model_(mod
     for (const NodeState& state : layout_.nodes) {
         if (!is_recurrent(*state.node) || !state.node->op->recurrent->capacity) continue;
         const uint32_t capacity = state.node->op->recurrent->capacity(state.node->attributes);
-        if (capacity > 0) token_limit_ = token_limit_ == 0 ? capacity : std::min(token_limit_, capacity);
+        if (capacity == 0) continue;
+        const auto lower = [&](uint32_t& limit) { limit = limit == 0 ? capacity : std::min(limit, capacity); };
+        if (!state.kept.entries().empty()) lower(token_limit_);
+        if (!state.observed.entries().empty()) lower(shown_limit_);
     }
     make_programs(lists, options.profile);
     warm_up();

@@ -64,7 +64,7 @@ public:
     /// is no context input; outputs likewise. The same as that many steps, however they are cut.
     void prefill(Streams streams, std::span<const uint32_t> counts, Inputs inputs, Outputs outputs);
     /// Shows tokens to some streams: inputs[j] of the model's j-th input, context inputs among them.
-    /// Refused when a stream would hold more pairs than the model's capacity.
+    /// Refused when a stream would hold more pairs, or a demonstration more tokens, than the model's capacity.
     void observe(Streams streams, std::span<const uint32_t> counts, Inputs inputs);
     /// What these streams are shown next is a new demonstration: recurrent nodes before the learning ones start anew.
     void begin_demonstration(Streams streams);
@@ -110,6 +110,7 @@ public:
 private:
     struct Info : StreamPosition {
         bool has_joined = true;
+        uint64_t shown = 0;               // pairs of the demonstration at hand, or more where that is not known
         uint32_t next_snapshot = 0;       // row of its ring
         std::vector<StreamPosition> ring; // of its snapshots, the oldest first
     };
@@ -154,6 +155,7 @@ private:
     std::vector<std::unique_ptr<Program>> prefill_, observe_, solve_; // by window
     std::unique_ptr<StreamRows> rows_;
     uint32_t token_limit_ = 0; // of a stream, where a recurrent node has a capacity
+    uint32_t shown_limit_ = 0; // of a demonstration, likewise
 
     struct Slot {
         uint32_t window, slot;

@@ -44,6 +44,7 @@ void Session::begin_demonstration(Streams streams)
     const bool has_any =
         std::any_of(layout_.parts.begin(), layout_.parts.end(), [](const StatePart& part) { return part.is_observed; });
     if (has_any) unpack_initial(streams, RowProgram::restart);
+    for (uint32_t stream : streams) info_[stream].shown = 0;
 }
 
 /// Every stream is unpacked from one row that holds what a new stream holds.
@@ -147,6 +148,7 @@ void Session::rewind(Streams streams, uint32_t back)
         info.ring.resize(info.ring.size() - back + 1);
         info.next_snapshot = (info.next_snapshot + layout_.snapshots - back + 1) % layout_.snapshots;
         static_cast<StreamPosition&>(info) = info.ring.back();
+        info.shown = info.pairs;
     }
 }
 
@@ -160,6 +162,7 @@ StreamPosition Session::position_of(uint32_t stream) const
 void Session::set_position(uint32_t stream, const StreamPosition& position)
 {
     static_cast<StreamPosition&>(info_[stream]) = position;
+    info_[stream].shown = position.pairs;
     info_[stream].ring.clear();
 }
 

@@ -1,5 +1,6 @@
 // Properties of softmax attention.
 #include "arrays.hpp"
+#include "refused.hpp"
 #include "test_device.hpp"
 
 #include <algorithm>
@@ -101,4 +102,33 @@ TEST_CASE("softmax attention: the order of pairs changes the answers by rounding
         std::swap_ranges(v.values.begin() + n * 3, v.values.begin() + n * 3 + 3, v.values.begin() + (89 - n) * 3);
     }
     CHECK(relative_error(softmax({q, k, v}), before) < 2e-5); // 90 roundings, twice
+}
+
+TEST_CASE("softmax attention: a causal sequence in pieces over a ring gives the bits of the whole, however it is cut")
+{
+    const NamedArray q = random_array("q", {2, 200, 2, 8}, 1);
+    const NamedArray k = random_array("k", {2, 200, 2, 8}, 2);
+    const NamedArray v = random_array("v", {2, 200, 2, 5}, 3);
+    for (const uint32_t window : {0U, 7U, 64U, 130U}) {
+        CAPTURE(window);
+        Json attributes = {{"causal", true}, {"window", window}};
+        const auto expected = softmax({q, k, v}, attributes);
+        const std::vector<std::vector<uint32_t>> cuts{
+            {200}, {1, 1, 198}, {64, 64, 72}, {130, 70}, std::vector<uint32_t>(200, 1)};
+        for (const auto& pieces : cuts) {
+            attributes["chunks"] = pieces;
+            CHECK(same_bits(softmax({q, k, v}, attributes), expected));
+        }
+    }
+}
+
+TEST_CASE("softmax attention: pieces beyond the capacity, or without a causal order, are refused")
+{
+    const std::vector<NamedArray> inputs{random_array("q", {1, 12, 1, 4}, 1), random_array("k", {1, 12, 1, 4}, 2),
+                                         random_array("v", {1, 12, 1, 4}, 3)};
+    const Json pieces = {5, 7};
+    refused(Status::invalid_argument, "12 tokens, and it keeps at most 9 (its 'capacity')", [&] {
+        (void)softmax(inputs, {{"causal", true}, {"chunks", pieces}, {"capacity", 9}});
+    });
+    refused(Status::invalid_argument, "'chunks' needs causal", [&] { (void)softmax(inputs, {{"chunks", pieces}}); });
 }

@@ -1,69 +1,12 @@
 // Nodes of log-space attention in a session: token by token they give what the operator gives over the sequence.
 #include "refused.hpp"
-#include "session_run.hpp"
+#include "sliced_model.hpp"
 
 using namespace gramian;
 
 namespace {
 
-constexpr uint32_t kStreams = 3;
 constexpr uint32_t kTokens = 21;
-
-/// x [size] -> slices, one an input of the node -> y.
-ModelFile sliced_model(const std::string& op, const Json& attributes, const std::vector<uint32_t>& sizes,
-                       uint32_t output)
-{
-    uint32_t total = 0;
-    Json nodes = Json::array();
-    Json inputs = Json::array();
-    for (const uint32_t size : sizes) {
-        const std::string name = "part" + std::to_string(inputs.size());
-        nodes.push_back(
-            {{"op", "slice"}, {"in", {"x"}}, {"out", {name}}, {"attributes", {{"offset", total}, {"size", size}}}});
-        inputs.push_back(name);
-        total += size;
-    }
-    nodes.push_back({{"op", op}, {"in", inputs}, {"out", {"y"}}, {"attributes", attributes}});
-    ModelFile file;
-    file.json = {{"version", 1},
-                 {"name", "sliced"},
-                 {"inputs", {{{"name", "x"}, {"size", total}}}},
-                 {"outputs", {{{"name", "y"}, {"size", output}}}},
-                 {"nodes", nodes}};
-    return file;
-}
-
-/// The channels from .. from + size of x [streams, tokens, total], as an input of the operator.
-NamedArray slice_of(const std::vector<float>& x, uint32_t total, const char* name, uint32_t from, Shape shape)
-{
-    NamedArray array{name, shape, {}};
-    const auto size = static_cast<uint32_t>(shape.element_count() / (kStreams * kTokens));
-    for (size_t row = 0; row < size_t{kStreams} * kTokens; ++row) {
-        const auto first = x.begin() + static_cast<ptrdiff_t>(row * total + from);
-        array.values.insert(array.values.end(), first, first + size);
-    }
-    return array;
-}
-
-/// Every token of x [streams, tokens, total] in steps; y [streams, tokens, output].
-std::vector<float> step_all(const Model& model, const std::vector<float>& x, uint32_t total, uint32_t output)
-{
-    Session session = make_session(model, kStreams);
-    std::vector<float> y(size_t{kStreams} * kTokens * output);
-    for (uint32_t t = 0; t < kTokens; ++t) {
-        std::vector<float> token;
-        for (uint32_t stream = 0; stream < kStreams; ++stream) {
-            const auto first = x.begin() + static_cast<ptrdiff_t>((size_t{stream} * kTokens + t) * total);
-            token.insert(token.end(), first, first + total);
-        }
-        const std::vector<float> answer = step(session, token);
-        for (uint32_t stream = 0; stream < kStreams; ++stream) {
-            std::copy_n(answer.begin() + stream * output, output,
-                        y.begin() + static_cast<ptrdiff_t>((size_t{stream} * kTokens + t) * output));
-        }
-    }
-    return y;
-}
 
 } // namespace
 
