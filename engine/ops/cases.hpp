@@ -91,6 +91,8 @@ void add_causal_intention_cases(std::vector<Case>& cases);
 void add_intention_cases(std::vector<Case>& cases);
 void add_intention_hazards(std::vector<Case>& cases);
 void add_categorical_cases(std::vector<Case>& cases);
+void add_eva_cases(std::vector<Case>& cases);
+void add_lara_cases(std::vector<Case>& cases);
 void add_gated_cell_cases(std::vector<Case>& cases);
 void add_short_conv_cases(std::vector<Case>& cases);
 void add_sigma_intention_cases(std::vector<Case>& cases);

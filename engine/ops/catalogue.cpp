@@ -24,6 +24,8 @@ std::vector<Case> catalogue()
     add_short_conv_cases(cases);
     add_sigma_intention_cases(cases);
     add_softmax_attention_cases(cases);
+    add_eva_cases(cases);
+    add_lara_cases(cases);
     add_value_aware_cases(cases);
     add_gate_synapse_cases(cases);
     return cases;

@@ -8,6 +8,7 @@
 #include "spirv/caratheodory.h"
 #include "spirv/categorical.h"
 #include "spirv/cholesky.h"
+#include "spirv/chunk_means.h"
 #include "spirv/conjugate_gradients.h"
 #include "spirv/copy.h"
 #include "spirv/embedding.h"
@@ -18,6 +19,7 @@
 #include "spirv/gated_cell.h"
 #include "spirv/gated_functions.h"
 #include "spirv/kernel_intention.h"
+#include "spirv/lara.h"
 #include "spirv/linear.h"
 #include "spirv/linear_attention.h"
 #include "spirv/linear_attention_sharded.h"
@@ -26,6 +28,8 @@
 #include "spirv/linear_attention_chunk_outputs.h"
 #include "spirv/linear_attention_chunk_scores.h"
 #include "spirv/linear_attention_chunk_states.h"
+#include "spirv/local_attention.h"
+#include "spirv/local_keep.h"
 #include "spirv/log_attention.h"
 #include "spirv/log_linear_attention.h"
 #include "spirv/log_recurrence.h"
@@ -65,6 +69,7 @@ const Shader append{"append", append_spirv};
 const Shader caratheodory{"caratheodory", caratheodory_spirv};
 const Shader categorical{"categorical", categorical_spirv};
 const Shader cholesky{"cholesky", cholesky_spirv};
+const Shader chunk_means{"chunk_means", chunk_means_spirv};
 const Shader conjugate_gradients{"conjugate_gradients", conjugate_gradients_spirv};
 const Shader copy{"copy", copy_spirv};
 const Shader embedding{"embedding", embedding_spirv};
@@ -75,6 +80,7 @@ const Shader gate_synapse{"gate_synapse", gate_synapse_spirv};
 const Shader gated_cell{"gated_cell", gated_cell_spirv};
 const Shader gated_functions{"gated_functions", gated_functions_spirv};
 const Shader kernel_intention{"kernel_intention", kernel_intention_spirv};
+const Shader lara{"lara", lara_spirv};
 const Shader linear{"linear", linear_spirv};
 const Shader linear_attention{"linear_attention", linear_attention_spirv};
 const Shader linear_attention_sharded{"linear_attention_sharded", linear_attention_sharded_spirv};
@@ -83,6 +89,8 @@ const Shader linear_attention_chunk_decay{"linear_attention_chunk_decay", linear
 const Shader linear_attention_chunk_outputs{"linear_attention_chunk_outputs", linear_attention_chunk_outputs_spirv};
 const Shader linear_attention_chunk_scores{"linear_attention_chunk_scores", linear_attention_chunk_scores_spirv};
 const Shader linear_attention_chunk_states{"linear_attention_chunk_states", linear_attention_chunk_states_spirv};
+const Shader local_attention{"local_attention", local_attention_spirv};
+const Shader local_keep{"local_keep", local_keep_spirv};
 const Shader log_attention{"log_attention", log_attention_spirv};
 const Shader log_linear_attention{"log_linear_attention", log_linear_attention_spirv};
 const Shader log_recurrence{"log_recurrence", log_recurrence_spirv};
@@ -127,6 +135,7 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
         {&kernels::caratheodory, true, "value_aware_sparse, exact, N above E + 1"},
         {&kernels::categorical, true, any},
         {&kernels::cholesky, true, "P above 128 or refine: panels of 32 columns"},
+        {&kernels::chunk_means, true, "eva, lara"},
         {&kernels::conjugate_gradients, true, "solver cg or cg_compat of ridge_solve"},
         {&kernels::copy, true, any},
         {&kernels::embedding, true, any},
@@ -137,6 +146,7 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
         {&kernels::gated_cell, true, any},
         {&kernels::gated_functions, true, any},
         {&kernels::kernel_intention, true, any},
+        {&kernels::lara, true, any},
         {&kernels::linear, true, any},
         {&kernels::linear_attention, true, "any shape but those below"},
         {&kernels::linear_attention_sharded, !runs_columns_whole(caps),
@@ -148,6 +158,8 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
         {&kernels::linear_attention_chunk_outputs, is_chunked, chunks},
         {&kernels::linear_attention_chunk_scores, is_chunked, chunks},
         {&kernels::linear_attention_chunk_states, is_chunked, chunks},
+        {&kernels::local_attention, true, "eva, lara"},
+        {&kernels::local_keep, true, "eva, token by token"},
         {&kernels::log_attention, true, any},
         {&kernels::log_linear_attention, true, any},
         {&kernels::log_recurrence, true, any},
