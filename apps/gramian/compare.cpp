@@ -23,7 +23,8 @@ Json json_of(const PriceRow& row)
         json["refused"] = row.refusal;
         return json;
     }
-    json.update({{"error", row.error},
+    json.update({{"causal", row.is_causal},
+                 {"error", row.error},
                  {"worst_token", row.worst_token},
                  {"weight_error", nullptr},
                  {"state_bytes", row.state_bytes},
@@ -126,6 +127,7 @@ Command make_compare(CLI::App& parent)
     app->footer(
         R"(TRACE holds q, k [B, T, H, D] and v [B, T, H, E], or NODE.q, NODE.k, NODE.v for several nodes: `gramian trace` writes such
 files. Every operator decodes it token by token; errors are against exact causal softmax attention, values included.
+LARA has no causal form: it answers all tokens at once, against softmax attention over all keys, and keeps no state.
 
 Example:
   gramian trace --generate --skew 2 --out trace.safetensors

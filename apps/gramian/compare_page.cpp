@@ -168,8 +168,9 @@ std::string price_table(const std::vector<PriceRow>& rows)
     std::string page =
         "<section><h2>Price list</h2>\n<p class=soft>Error: of the output, values included, against exact causal "
         "softmax attention, relative to its Frobenius norm; worst token: relative to the norm of a "
-        "middling token. None of these operators was trained to imitate softmax attention on this "
-        "trace.</p>\n<div class=scroll><table><tr><th>operator<th class=n>error<th class=n>worst "
+        "middling token. LARA has no causal form: its error is against attention over all keys, and it keeps no "
+        "state. None of these operators was trained to imitate softmax attention on this trace.</p>\n<div "
+        "class=scroll><table><tr><th>operator<th class=n>error<th class=n>worst "
         "token<th class=n>state, bytes<th class=n>bytes a token<th class=n>us a token<th>setting\n";
     for (const PriceRow& row : rows) {
         if (!row.refusal.empty()) {

@@ -1,5 +1,8 @@
 #include "compare_rows.hpp"
 
+#include "compare_lara.hpp"
+#include "compare_measures.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -8,12 +11,6 @@
 
 namespace gramian::app {
 namespace {
-
-struct Weight {
-    std::string name;
-    std::vector<uint64_t> shape;
-    std::vector<float> values;
-};
 
 /// One way to answer a trace: nodes from q, k, v to o.
 struct Candidate {
@@ -35,19 +32,6 @@ std::vector<float> random_projection(const AttentionTrace& trace, uint32_t featu
 Weight projection(const AttentionTrace& trace, uint32_t features)
 {
     return {"projection", {trace.heads, features, trace.width}, random_projection(trace, features)};
-}
-
-/// The maps of EVA's chunk means, as plain as they can be: none was trained for this trace.
-std::vector<Weight> identity_maps(uint32_t width)
-{
-    std::vector<Weight> weights;
-    for (const char* side : {"mu_q", "mu_k"}) {
-        Weight matrix{fmt::format("{}.weight", side), {width, width}, std::vector<float>(size_t{width} * width)};
-        for (uint32_t i = 0; i < width; ++i) matrix.values[size_t{i} * width + i] = 1;
-        weights.push_back(std::move(matrix));
-        weights.push_back({fmt::format("{}.bias", side), {width}, std::vector<float>(width)});
-    }
-    return weights;
 }
 
 Json retention_decay(uint32_t heads)
@@ -80,8 +64,17 @@ std::vector<Candidate> candidates(const AttentionTrace& trace)
         {"sigma-Intention", "sigma_intention", {{"causal", true}, {"capacity", all}}, {}},
         {"EVA, window 32, chunks of 8",
          "eva",
-         {{"causal", true}, {"window", 32}, {"chunk", 8}, {"projection", "no_ln"}},
-         identity_maps(trace.width)},
+         {{"causal", true}, {"window", 32}, {"chunk", 8}, {"projection", "no_ln"}, {"capacity", all}},
+         plain_maps(trace.width, false)},
+        {"EVA, local chunks left out",
+         "eva",
+         {{"causal", true},
+          {"window", 32},
+          {"chunk", 8},
+          {"projection", "no_ln"},
+          {"exclude_local", true},
+          {"capacity", all}},
+         plain_maps(trace.width, false)},
     };
     for (const uint32_t features : {64U, 256U}) {
         list.push_back({fmt::format("Performer, {} features", features),
@@ -138,33 +131,6 @@ void gather(const std::vector<float>& all, uint32_t batch, uint32_t tokens, uint
     for (uint32_t b = 0; b < batch; ++b) {
         std::copy_n(all.data() + (size_t{b} * tokens + t) * row, row, token.data() + b * row);
     }
-}
-
-/// |o - exact| of a token of all heads and sequences, squared, as it sums up.
-struct ErrorSum {
-    double off = 0;
-    double all = 0;
-    double worst = 0;
-    uint64_t count = 0;
-
-    void add(double off_squared, double exact_squared)
-    {
-        off += off_squared;
-        all += exact_squared;
-        worst = std::max(worst, off_squared);
-        ++count;
-    }
-    [[nodiscard]] double relative() const { return std::sqrt(off / std::max(all, 1e-300)); }
-    [[nodiscard]] double relative_worst() const
-    {
-        return std::sqrt(worst / std::max(all / static_cast<double>(count), 1e-300));
-    }
-};
-
-double median(std::vector<double> values)
-{
-    std::nth_element(values.begin(), values.begin() + static_cast<ptrdiff_t>(values.size() / 2), values.end());
-    return values[values.size() / 2];
 }
 
 void decode(const DeviceHandle& device, const Candidate& candidate, const AttentionTrace& trace,
@@ -349,6 +315,7 @@ std::vector<PriceRow> price_operators(const DeviceHandle& device, const Attentio
         }
         rows.push_back(std::move(row));
     }
+    rows.push_back(price_lara(device, trace));
     return rows;
 }
 

@@ -9,7 +9,7 @@
 
 namespace gramian::app {
 
-/// One operator, decoding the trace token by token as a session does.
+/// One operator, decoding the trace token by token as a session does; where it is not causal, all tokens at once.
 struct PriceRow {
     std::string name;         // "linear_attention elu1"
     std::string op;           // the operator of the engine
@@ -20,9 +20,10 @@ struct PriceRow {
     uint64_t state_bytes = 0; // of one stream, at T tokens
     double bytes = 0;         // moved by the kernels, per token and stream
     double us = 0;            // per token and stream: median step over streams
+    bool is_causal = true;    // the exact answer too
 };
 
-/// Every recurrent operator of the engine, each in a session of B streams. `exact`: [B, T, H, E].
+/// Every recurrent operator of the engine, each in a session of B streams, and LARA. `exact`: [B, T, H, E].
 std::vector<PriceRow> price_operators(const DeviceHandle& device, const AttentionTrace& trace,
                                       const std::vector<double>& exact);
 

@@ -69,6 +69,11 @@ void print_model(const Json& model, const Json& memory)
         memory.at("state_bytes").get<uint64_t>(), memory.at("state_bytes_per_stream").get<uint64_t>(),
         memory.at("windows").get<uint32_t>(), memory.at("activation_bytes").get<uint64_t>(),
         memory.at("step_dispatches").get<uint32_t>(), memory.at("step_bytes_moved").get<uint64_t>());
+    if (const auto tokens = model.at("token_capacity").get<uint32_t>(); tokens > 0) {
+        fmt::print(
+            "  the state of a stream grows with its tokens: room for {} of them is taken, and more are refused\n",
+            tokens);
+    }
     if (model.contains("card") && model.at("card").contains("summary")) {
         fmt::print("  {}\n", model.at("card").at("summary").get<std::string>());
     }
