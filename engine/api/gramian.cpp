@@ -117,6 +117,7 @@ std::string model_json(const Model& model)
     json["fingerprint"] = fmt::format("{:016x}", model.fingerprint());
     json["has_context"] = model.has_context();
     json["capacity"] = model.capacity();
+    json["token_capacity"] = model.token_capacity();
     json["golden_tokens"] = model.golden().tokens;
     json["values"] = Json::array();
     for (const Value& value : model.values()) {

@@ -35,6 +35,17 @@ uint32_t Model::capacity() const
     return least;
 }
 
+uint32_t Model::token_capacity() const
+{
+    uint32_t least = 0;
+    for (const Node& node : nodes_) {
+        if (node.is_context || !node.op->recurrent || !node.op->recurrent->capacity) continue;
+        const uint32_t capacity = node.op->recurrent->capacity(node.attributes);
+        if (capacity > 0) least = least == 0 ? capacity : std::min(least, capacity);
+    }
+    return least;
+}
+
 Shape port_shape(const Node& node, const Port& port, uint32_t slots, uint32_t tokens, uint32_t size)
 {
     if (node.op->layout == Layout::rows) return {slots * tokens, size};

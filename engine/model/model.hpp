@@ -75,6 +75,9 @@ public:
     [[nodiscard]] const Json& description() const { return description_; }
     /// Pairs that a stream may be shown; 0: no limit. The smallest capacity of its nodes.
     [[nodiscard]] uint32_t capacity() const;
+    /// Tokens that a stream may have; 0: no limit. The smallest capacity of its recurrent nodes whose state grows with
+    /// the tokens: room for that many is taken from the start.
+    [[nodiscard]] uint32_t token_capacity() const;
 
 private:
     friend class ModelParser;

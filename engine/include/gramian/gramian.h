@@ -114,8 +114,9 @@ GRAMIAN_API gramian_status gramian_model_load(gramian_device* device, const char
 GRAMIAN_API gramian_status gramian_model_parse(gramian_device* device, const void* bytes, size_t byte_count,
                                                const char* name, gramian_model** model);
 /* The model's description as JSON: what the file says (name, task, inputs, outputs, nodes, card …) plus
- * parameter_count, weight_bytes, fingerprint, has_context, capacity, golden_tokens and, of all that flows between
- * nodes, values [{"name","size","needs_context"}]. Lives as long as the model. */
+ * parameter_count, weight_bytes, fingerprint, has_context, capacity, token_capacity (tokens that a stream may have where
+ * its state grows with them, or 0), golden_tokens and, of all that flows between nodes,
+ * values [{"name","size","needs_context"}]. Lives as long as the model. */
 GRAMIAN_API const char* gramian_model_json(const gramian_model* model);
 GRAMIAN_API void gramian_model_destroy(gramian_model* model);
 
