@@ -68,9 +68,10 @@ void map_mean(uint lane, uint width, uint weight, uint bias, uint norm_weight, u
 void main()
 {
     uint lane = gl_LocalInvocationID.x;
-    uint place = gl_WorkGroupID.x;
+    uint row = p.first_row + gl_WorkGroupID.x;
     uint head = gl_WorkGroupID.y;
-    uint slot = gl_WorkGroupID.z;
+    uint slot = row / p.places;
+    uint place = row % p.places;
     uint stream = readable_stream_of(p.streams, slot);
     uint held = p.held == kNone ? 0 : state_words[p.held + stream * p.heads + head];
     uint count = p.counts == kNone ? p.tokens : io_words[p.counts + slot];
@@ -81,7 +82,7 @@ void main()
     }
     uint width = is_known ? p.width : 0;
     uint members = p.grid > 0 ? p.chunk * p.chunk : p.chunk + 2 * p.overlap;
-    uint at = ((slot * p.places + place) * p.heads + head) * p.width;
+    uint at = (row * p.heads + head) * p.width;
     for (uint side = kForm == kKeysOnly ? 1 : 0; side < 2; ++side) {
         for (uint i = lane; i < width; i += 64) {
             float sum = 0.0;
@@ -91,8 +92,8 @@ void main()
             for (uint n = 0; n < members; ++n) {
                 uint s = token_of(chunk, n, held + p.tokens);
                 if (s == kNone || s < held) continue;
-                uint row = ((slot * p.tokens + s - held) * p.heads + head) * p.width + i;
-                sum += side == 0 ? load(kQArena, p.q + row) : load(kKArena, p.k + row);
+                uint from = ((slot * p.tokens + s - held) * p.heads + head) * p.width + i;
+                sum += side == 0 ? load(kQArena, p.q + from) : load(kKArena, p.k + from);
             }
             mean[i] = sum / float(members);
         }

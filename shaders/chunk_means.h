@@ -17,6 +17,7 @@ struct ChunkMeansParameters {
     uint sum_k;         // likewise
     uint streams;       // io words [slots], or none
     uint counts;        // io words [slots], or none
+    uint first_row;     // of [slots, places]
     uint tokens;        // of a slot
     uint heads;
     uint width;

@@ -93,18 +93,19 @@ void on_host(const HostLaunch& launch)
     const auto* words = reinterpret_cast<const uint32_t*>(launch.arenas[static_cast<size_t>(Arena::io)]);
     const auto* state = reinterpret_cast<const uint32_t*>(launch.floats(Arena::state, 0));
     const bool is_causal = launch.constants[kIsCausal] != 0;
-    for (uint32_t slot = 0; slot < launch.groups[2]; ++slot) {
+    const uint32_t end = p.first_row + launch.rows(launch.groups[0]);
+    for (uint32_t row = p.first_row; row < end; ++row) {
+        const uint32_t slot = row / p.places;
+        const uint32_t place = row % p.places;
         const uint32_t stream = p.streams == kNone ? slot : words[p.streams + slot];
         if (stream == kNone) continue;
         const uint32_t count = p.counts == kNone ? p.tokens : words[p.counts + slot];
         for (uint32_t head = 0; head < p.heads; ++head) {
             const uint32_t held = p.held == kNone ? 0 : state[p.held + stream * p.heads + head];
-            for (uint32_t place = 0; place < p.places; ++place) {
-                const uint32_t chunk = held / p.chunk + place;
-                if (is_causal && ((chunk + 1) * p.chunk > held + count || chunk >= p.chunks)) continue;
-                write({launch, p, slot, head, stream, held, chunk}, place,
-                      launch.floats(launch.constants[kQArena], p.q), launch.floats(launch.constants[kKArena], p.k));
-            }
+            const uint32_t chunk = held / p.chunk + place;
+            if (is_causal && ((chunk + 1) * p.chunk > held + count || chunk >= p.chunks)) continue;
+            write({launch, p, slot, head, stream, held, chunk}, place, launch.floats(launch.constants[kQArena], p.q),
+                  launch.floats(launch.constants[kKArena], p.k));
         }
     }
 }
@@ -114,17 +115,15 @@ uint32_t offset_of(const Tensor* tensor)
     return tensor ? tensor->offset : kNone;
 }
 
-void check(const Recorder& recorder, const ChunkMeans& means)
+void check(const ChunkMeans& means)
 {
     const Shape& q = means.q.shape;
     const Chunking& cut = means.chunking;
     const uint64_t members = cut.grid > 0 ? uint64_t{cut.side} * cut.side : uint64_t{cut.side} + 2 * cut.overlap;
     const uint64_t trips = 2 * (ceil_div(q[3], 64) * (members + q[3] + 3) + 2 * uint64_t{q[3]});
-    if (q[3] > kMaxWidth || trips > kMaxTrips || means.mu.shape[1] > recorder.caps.max_groups) {
-        raise(Status::unsupported,
-              "{} chunks of {} tokens of width {}: expected at most {} chunks, a width up to {}, and {} loop trips "
-              "instead of {}",
-              means.mu.shape[1], members, q[3], recorder.caps.max_groups, kMaxWidth, kMaxTrips, trips);
+    if (q[3] > kMaxWidth || trips > kMaxTrips) {
+        raise(Status::unsupported, "chunks of {} tokens of width {}: {} loop trips, at most {}, and a width up to {}",
+              members, q[3], trips, kMaxTrips, kMaxWidth);
     }
 }
 
@@ -162,34 +161,45 @@ Parameters parameters_of(const ChunkMeans& m)
     return p;
 }
 
-} // namespace
-
-void chunk_means(Recorder& recorder, const ChunkMeans& means)
+std::vector<Slice> reads_of(const ChunkMeans& means)
 {
-    check(recorder, means);
-    const Shape& q = means.q.shape;
-    Launch launch;
-    launch.kernel = {&kernels::chunk_means,
-                     {arena_constant(means.q), arena_constant(means.k), arena_constant(means.chunk_k),
-                      static_cast<uint32_t>(means.form), means.is_causal ? 1U : 0U, q[3]}};
-    launch.set_push(parameters_of(means));
-    launch.groups = {means.mu.shape[1], q[2], q[0]};
-    follow_slots(recorder, launch, 2, q[0]);
-    launch.reads = {means.q.slice(), means.k.slice()};
+    std::vector<Slice> reads{means.q.slice(), means.k.slice()};
     for (const ChunkMap* map : {&means.of_q, &means.of_k}) {
         for (const Tensor* tensor : {map->weight, map->bias, map->norm_weight, map->norm_bias}) {
-            if (tensor) launch.reads.push_back(tensor->slice());
+            if (tensor) reads.push_back(tensor->slice());
         }
     }
     if (means.state) {
         for (const Tensor* tensor : {&means.state->held, &means.state->sum_q, &means.state->sum_k}) {
-            launch.reads.push_back(tensor->slice());
+            reads.push_back(tensor->slice());
         }
     }
-    launch.writes = {means.chunk_k.slice(), means.mu.slice()};
-    if (means.mean_q) launch.writes.push_back(means.mean_q->slice());
-    launch.host = on_host;
-    recorder.list.append(std::move(launch));
+    return reads;
+}
+
+} // namespace
+
+void chunk_means(Recorder& recorder, const ChunkMeans& means)
+{
+    check(means);
+    const Shape& q = means.q.shape;
+    Parameters p = parameters_of(means);
+    const uint32_t rows = q[0] * p.places;
+    for (uint32_t first = 0; first < rows; first += std::min(recorder.caps.max_groups, rows - first)) {
+        p.first_row = first;
+        Launch launch;
+        launch.kernel = {&kernels::chunk_means,
+                         {arena_constant(means.q), arena_constant(means.k), arena_constant(means.chunk_k),
+                          static_cast<uint32_t>(means.form), means.is_causal ? 1U : 0U, q[3]}};
+        launch.set_push(p);
+        launch.groups = {std::min(recorder.caps.max_groups, rows - first), q[2], 1};
+        follow_slots(recorder, launch, 0, rows, 1, first);
+        launch.reads = reads_of(means);
+        launch.writes = {means.chunk_k.slice(), means.mu.slice()};
+        if (means.mean_q) launch.writes.push_back(means.mean_q->slice());
+        launch.host = on_host;
+        recorder.list.append(std::move(launch));
+    }
 }
 
 uint32_t touched_chunks(uint32_t tokens, uint32_t chunk)
