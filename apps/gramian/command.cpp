@@ -1,5 +1,7 @@
 #include "command.hpp"
 
+#include "verdicts.hpp"
+
 #include <cerrno>
 #include <cstdlib>
 #include <fcntl.h>
@@ -28,6 +30,9 @@ DeviceHandle open_device(const CommonOptions& options, const std::string& select
     chosen.limits = options.limits == "minimum" ? GRAMIAN_LIMITS_MINIMUM : GRAMIAN_LIMITS_DEVICE;
     const char* validation = std::getenv("GRAMIAN_VALIDATION");
     chosen.validation = validation && std::string(validation) == "1";
+    if (options.timeout_ns > 0) chosen.timeout_ns = options.timeout_ns;
+    const std::string verdicts = kept_verdicts();
+    chosen.verdict = verdicts.c_str();
     DeviceHandle device(chosen);
     if (selector == "auto" && device.info().is_host && !options.quiet) {
         fmt::print(stderr,

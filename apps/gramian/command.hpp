@@ -5,6 +5,7 @@
 #include <gramian/gramian.hpp>
 #include <nlohmann/json.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -27,12 +28,14 @@ struct CommonOptions {
     bool json = false;
     bool profile = false;
     bool quiet = false;
+    uint64_t timeout_ns = 0; // of a wait for the device; 0: the library's own
 };
 
 /// Adds --device, --limits, --json, --profile and --quiet. `options` must outlive the parse.
 void add_common_options(CLI::App& app, CommonOptions& options);
 
 /// Opens the device that the options name; says so in one line on standard error when `auto` found no Vulkan.
+/// Kernels that `gramian devices --self-test` found wrong there are not used.
 /// GRAMIAN_VALIDATION=1 in the environment switches the validation layer on.
 DeviceHandle open_device(const CommonOptions& options, const std::string& selector);
 

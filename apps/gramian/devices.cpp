@@ -1,5 +1,6 @@
 // `gramian devices`: what this machine can run on.
 #include "command.hpp"
+#include "verdicts.hpp"
 
 #include <fmt/format.h>
 
@@ -41,11 +42,28 @@ void print_row(const Json& row)
                row.at("max_storage_bytes").get<uint64_t>() >> 20);
 }
 
-/// The selection table of one device: kernel, whether some shape picks it, and for which shapes.
-Json kernel_table(const CommonOptions& options, const gramian_device_info& info, size_t index)
+/// What the last self-test found, of this run or an earlier one; null where the device was not tested.
+Json self_test_of(const DeviceHandle& device, bool runs)
 {
-    const DeviceHandle device = open_device(options, info.is_host ? "host" : std::to_string(index));
-    return Json::parse(gramian_device_kernels_json(device.get()));
+    if (runs) keep_verdict(device.self_test());
+    const char* verdict = gramian_device_verdict_json(device.get());
+    return verdict ? Json::parse(verdict) : Json();
+}
+
+void print_self_test(const Json& verdict)
+{
+    if (verdict.is_null()) {
+        fmt::print("      self-test: not run yet (gramian devices --self-test)\n");
+        return;
+    }
+    const Json& refused = verdict.at("refused");
+    const size_t tested = verdict.at("kernels").size();
+    fmt::print("      self-test: {} of {} kernels right, in {:.0f} ms\n", tested - refused.size(), tested,
+               verdict.at("us").get<double>() / 1000);
+    for (const Json& entry : refused) {
+        fmt::print("      not used: {:<22} {}\n", entry.at("kernel").get<std::string>(),
+                   entry.at("reason").get<std::string>());
+    }
 }
 
 void print_kernels(const Json& table)
@@ -56,18 +74,22 @@ void print_kernels(const Json& table)
     }
 }
 
-Exit list_devices(const CommonOptions& options, bool with_kernels)
+Exit list_devices(const CommonOptions& options, bool with_kernels, bool tests)
 {
     Json rows = Json::array();
     const std::vector<gramian_device_info> infos = device_list();
     for (size_t i = 0; i < infos.size(); ++i) {
         rows.push_back(device_row(infos[i], i));
-        if (with_kernels && !infos[i].is_host) rows.back()["kernels"] = kernel_table(options, infos[i], i);
+        if (infos[i].is_host) continue;
+        const DeviceHandle device = open_device(options, std::to_string(i));
+        rows.back()["self_test"] = self_test_of(device, tests);
+        if (with_kernels) rows.back()["kernels"] = Json::parse(gramian_device_kernels_json(device.get()));
     }
     if (options.json) fmt::print("{}\n", Json{{"devices", rows}}.dump());
     for (const Json& row : rows) {
         if (options.json) continue;
         print_row(row);
+        if (row.contains("self_test")) print_self_test(row.at("self_test"));
         if (row.contains("kernels")) print_kernels(row.at("kernels"));
     }
     return Exit::done;
@@ -78,13 +100,17 @@ Exit list_devices(const CommonOptions& options, bool with_kernels)
 Command make_devices(CLI::App& parent)
 {
     CLI::App* app = parent.add_subcommand("devices", "List the devices of this machine");
-    app->footer("Example:\n  gramian devices --kernels");
+    app->footer("Example:\n  gramian devices --self-test --kernels");
     auto options = std::make_shared<CommonOptions>();
     auto with_kernels = std::make_shared<bool>(false);
+    auto tests = std::make_shared<bool>(false);
     app->add_flag("--kernels", *with_kernels, "Which kernel variant each device gets, and why (+ picked, - not)");
+    app->add_flag("--self-test", *tests,
+                  "Test every kernel on every device; no command uses one that is wrong from then on");
     app->add_flag("--json", options->json, "One JSON object on standard output and nothing else");
     app->add_option("--limits", options->limits, "device, or minimum")->check(CLI::IsMember({"device", "minimum"}));
-    return {app, [options, with_kernels] { return list_devices(*options, *with_kernels); }};
+    options->timeout_ns = 300'000'000'000; // some drivers compile a kernel for long when it first runs
+    return {app, [options, with_kernels, tests] { return list_devices(*options, *with_kernels, *tests); }};
 }
 
 } // namespace gramian::app

@@ -6,6 +6,7 @@
 #include "base/file.hpp"
 #include "ops/kernels.hpp"
 #include "ops/run_operator.hpp"
+#include "ops/self_test.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -302,8 +303,10 @@ gramian_status gramian_device_open(const gramian_device_options* options, gramia
             chosen.pipeline_cache.assign(bytes, bytes + given.pipeline_cache_bytes);
         }
         std::shared_ptr<Device> opened = open_device(chosen);
+        std::string verdict;
+        if (given.verdict) verdict = apply_verdict(*opened, gramian_version(), given.verdict);
         const std::string kernels = kernels_json(opened->caps());
-        *device = new gramian_device{std::move(opened), kernels};
+        *device = new gramian_device{std::move(opened), kernels, std::move(verdict)};
     });
 }
 
@@ -324,6 +327,21 @@ gramian_status gramian_device_pipeline_cache(gramian_device* device, void* data,
         if (data) std::memcpy(data, blob.data(), std::min(*bytes, blob.size()));
         *bytes = blob.size();
     });
+}
+
+gramian_status gramian_device_self_test(gramian_device* device, const char** verdict)
+{
+    return guard([&] {
+        require_pointer(device, "device");
+        device->verdict = self_test(*device->device, gramian_version()).dump();
+        device->kernels = kernels_json(device->device->caps());
+        if (verdict) *verdict = device->verdict.c_str();
+    });
+}
+
+const char* gramian_device_verdict_json(const gramian_device* device)
+{
+    return device && !device->verdict.empty() ? device->verdict.c_str() : nullptr;
 }
 
 const char* gramian_device_kernels_json(gramian_device* device)
@@ -674,8 +692,7 @@ const char* gramian_session_profile_json(gramian_session* session)
     if (!session) return "[]";
     const gramian_status status = guard([&] {
         Json list = Json::array();
-        for (const NodeTime& time : session->session->profile())
-            list.push_back({{"node", time.node}, {"us", time.us}});
+        for (const NodeTime& time : session->session->profile()) list.push_back({{"node", time.node}, {"us", time.us}});
         session->profile = list.dump();
     });
     return status == GRAMIAN_OK ? session->profile.c_str() : "[]";

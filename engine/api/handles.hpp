@@ -14,6 +14,7 @@
 struct gramian_device {
     std::shared_ptr<gramian::Device> device;
     std::string kernels;
+    std::string verdict; // that holds; empty: none
 };
 
 struct gramian_model {

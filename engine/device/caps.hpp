@@ -1,14 +1,23 @@
 // What a device can do, decided once when it is opened. Ops ask these values and nothing else.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace gramian {
 
 enum class Limits : uint32_t {
     device = 0,  // what the device offers
     minimum = 1, // pretend that it offers what Vulkan 1.1 promises and no more, and stage all transfers
+};
+
+/// A kernel that this device does not run, though it should: what the self-test found wrong.
+struct Refusal {
+    std::string kernel;
+    std::string reason;
 };
 
 struct Caps {
@@ -35,6 +44,13 @@ struct Caps {
     uint64_t max_memory_bytes = 0; // largest single allocation
     uint64_t heap_bytes = 0;       // all that the device has for its buffers
     double timestamp_ns = 0;       // 0: none
+    std::vector<Refusal> refused;  // kernels that the choice of variants passes over
+
+    [[nodiscard]] bool refuses(std::string_view kernel) const
+    {
+        return std::any_of(refused.begin(), refused.end(),
+                           [&](const Refusal& refusal) { return refusal.kernel == kernel; });
+    }
 
     /// Pretends to be a device with Vulkan 1.1's guaranteed minimum.
     void reduce_to_minimum()

@@ -95,6 +95,9 @@ public:
         return compile(list, std::span(&arenas, 1), options);
     }
     [[nodiscard]] virtual std::vector<std::byte> pipeline_cache() = 0;
+    /// From now on these kernels are passed over (Caps::refused); a list that needs one of them does not compile.
+    /// Before anything is recorded that may hold them.
+    virtual void refuse(std::vector<Refusal> kernels) = 0;
 };
 
 /// Opens the device that the selector names. Throws Error(no_device) listing what there is.

@@ -126,6 +126,7 @@ public:
     }
     using Device::compile;
     [[nodiscard]] std::vector<std::byte> pipeline_cache() override { return {}; }
+    void refuse(std::vector<Refusal>) override {} // it has no kernels
 
 private:
     Caps caps_;

@@ -73,8 +73,18 @@ void VulkanDevice::create_layouts()
     pipeline_layout_ = own<PipelineLayoutHandle>(pipeline_layout);
 }
 
+void VulkanDevice::raise_if_refused(const Shader& shader) const
+{
+    for (const Refusal& refusal : caps_.refused) {
+        if (refusal.kernel != shader.name) continue;
+        raise(Status::unsupported, "kernel {} failed the self-test of {} ({}), and no other variant does its work",
+              shader.name, caps_.name, refusal.reason);
+    }
+}
+
 VkPipeline VulkanDevice::pipeline(const Kernel& kernel)
 {
+    raise_if_refused(*kernel.shader);
     const std::lock_guard lock(mutex_);
     PipelineHandle& pipeline = pipelines_[{kernel.shader, kernel.constants}];
     if (pipeline) return pipeline.get();

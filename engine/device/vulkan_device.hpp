@@ -25,6 +25,7 @@ public:
                                                    const ProgramOptions& options) override;
     using Device::compile;
     [[nodiscard]] std::vector<std::byte> pipeline_cache() override;
+    void refuse(std::vector<Refusal> kernels) override { caps_.refused = std::move(kernels); }
 
     // For memory and programs.
     [[nodiscard]] const VolkDeviceTable& table() const { return logical_.table; }
@@ -59,6 +60,7 @@ private:
     void create_device(VkPhysicalDevice physical);
     void create_layouts();
     void raise_if_lost() const;
+    void raise_if_refused(const Shader& shader) const;
 
     std::unique_ptr<Instance> instance_;
     Caps caps_;

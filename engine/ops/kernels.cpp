@@ -122,7 +122,9 @@ const Shader value_aware_target{"value_aware_target", value_aware_target_spirv};
 
 } // namespace kernels
 
-std::vector<KernelChoice> kernel_choices(const Caps& caps)
+namespace {
+
+std::vector<KernelChoice> table_of(const Caps& caps)
 {
     const std::string any = "any shape";
     const bool is_chunked = !caps.is_software && !caps.is_host;
@@ -193,6 +195,21 @@ std::vector<KernelChoice> kernel_choices(const Caps& caps)
         {&kernels::value_aware_select, true, any},
         {&kernels::value_aware_target, true, any},
     };
+}
+
+} // namespace
+
+std::vector<KernelChoice> kernel_choices(const Caps& caps)
+{
+    std::vector<KernelChoice> table = table_of(caps);
+    for (KernelChoice& choice : table) {
+        for (const Refusal& refusal : caps.refused) {
+            if (refusal.kernel != choice.shader->name) continue;
+            choice.is_picked = false;
+            choice.when = "failed the self-test: " + refusal.reason;
+        }
+    }
+    return table;
 }
 
 uint64_t spirv_hash()

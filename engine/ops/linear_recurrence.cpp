@@ -288,14 +288,16 @@ Layout any_layout(const LinearRecurrence& r)
 Layout layout_of(const Caps& caps, const LinearRecurrence& r)
 {
     if (!is_hot_shape(r)) return any_layout(r);
-    return runs_columns_whole(caps) ? software_layout(caps, r) : sharded_layout(r);
+    if (runs_columns_whole(caps)) return software_layout(caps, r);
+    return caps.refuses(kernels::linear_attention_sharded.name) ? any_layout(r) : sharded_layout(r);
 }
 
 } // namespace
 
 bool runs_columns_whole(const Caps& caps)
 {
-    return caps.is_software && caps.has_subgroup_broadcast && caps.subgroup_size >= 4;
+    return caps.is_software && caps.has_subgroup_broadcast && caps.subgroup_size >= 4 &&
+           !caps.refuses(kernels::linear_attention_software.name);
 }
 
 void linear_recurrence(Recorder& recorder, const LinearRecurrence& r)

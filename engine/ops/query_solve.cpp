@@ -23,7 +23,8 @@ uint32_t factor_vectors(uint32_t width)
 
 bool fits_shared(const Caps& caps, uint32_t width)
 {
-    return 16 * factor_vectors(width) + kReductionBytes <= caps.max_shared_bytes;
+    return 16 * factor_vectors(width) + kReductionBytes <= caps.max_shared_bytes &&
+           !caps.refuses(kernels::query_solve_shared.name);
 }
 
 /// One row of a launch on the host.

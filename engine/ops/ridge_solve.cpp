@@ -40,7 +40,8 @@ uint32_t factor_vectors(uint32_t unknowns, uint32_t columns)
 
 bool fits_shared(const Caps& caps, uint32_t unknowns, uint32_t columns)
 {
-    return 16 * factor_vectors(unknowns, columns) + kReductionBytes <= caps.max_shared_bytes;
+    return 16 * factor_vectors(unknowns, columns) + kReductionBytes <= caps.max_shared_bytes &&
+           !caps.refuses(kernels::ridge_solve_shared.name);
 }
 
 void check(const RidgeSolve& solve)

@@ -155,6 +155,7 @@ struct OperatorProgram::Parts {
     void place_states(const Operator& op, const Attributes& attributes, const std::vector<NamedArray>& inputs);
     void record(const Operator& op, const Attributes& attributes, Recorder& recorder);
     void upload();
+    [[nodiscard]] Arenas arenas() const;
 
     std::string_view name;
     bool keeps_states;
@@ -188,11 +189,16 @@ OperatorProgram::Parts::Parts(Device& device, const Operator& op, const Attribut
     state_memory = device.allocate(MemoryKind::device, states.bytes(), "operator states");
     activation_memory = device.allocate(MemoryKind::device, activations.bytes(), "operator tensors");
     upload();
+    program = device.compile(list, arenas(), {std::string(name), {}, {}, false});
+}
+
+Arenas OperatorProgram::Parts::arenas() const
+{
     Arenas arenas;
     arenas.memory[static_cast<size_t>(Arena::weights)] = weight_memory.get();
     arenas.memory[static_cast<size_t>(Arena::state)] = state_memory.get();
     arenas.memory[static_cast<size_t>(Arena::activations)] = activation_memory.get();
-    program = device.compile(list, arenas, {std::string(name), {}, {}, false});
+    return arenas;
 }
 
 void OperatorProgram::Parts::place_states(const Operator& op, const Attributes& attributes,
@@ -255,6 +261,16 @@ OperatorProgram::OperatorProgram(OperatorProgram&&) noexcept = default;
 Program& OperatorProgram::program()
 {
     return *parts_->program;
+}
+
+const LaunchList& OperatorProgram::launches() const
+{
+    return parts_->list;
+}
+
+Arenas OperatorProgram::arenas() const
+{
+    return parts_->arenas();
 }
 
 uint64_t OperatorProgram::bytes_moved() const

@@ -41,6 +41,8 @@ public:
     OperatorProgram(OperatorProgram&&) noexcept;
 
     [[nodiscard]] Program& program();
+    [[nodiscard]] const LaunchList& launches() const;
+    [[nodiscard]] Arenas arenas() const;
     [[nodiscard]] uint64_t bytes_moved() const;
     [[nodiscard]] uint32_t dispatches() const;
     /// Throws Error(internal) when something was written between the tensors.

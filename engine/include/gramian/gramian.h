@@ -70,6 +70,8 @@ typedef struct gramian_device_options {
     uint32_t reserved;
     const void* pipeline_cache; /* from gramian_device_pipeline_cache of an earlier run, or NULL */
     size_t pipeline_cache_bytes;
+    const char* verdict; /* from gramian_device_self_test of an earlier run, or a JSON array of such; NULL: none. What
+                            is of another device, driver, engine or other kernels is ignored */
 } gramian_device_options;
 
 typedef struct gramian_device_info {
@@ -99,7 +101,18 @@ GRAMIAN_API gramian_status gramian_device_open(const gramian_device_options* opt
 GRAMIAN_API gramian_status gramian_device_get_info(const gramian_device* device, gramian_device_info* info);
 /* Copies at most *bytes bytes to data (may be NULL) and sets *bytes to the size of the blob. */
 GRAMIAN_API gramian_status gramian_device_pipeline_cache(gramian_device* device, void* data, size_t* bytes);
-/* The selection table of kernels for this device as JSON [{"kernel","picked","when"}]. Lives as long as the device. */
+/* Trust: runs every kernel that the engine picks on this device, on fixed inputs, twice to the bit and beside the same
+ * arithmetic on the host. A kernel that comes out wrong is not used from then on: the next variant is tested and takes
+ * its place, or else what needs it is refused with GRAMIAN_UNSUPPORTED. Call it before models are loaded; it takes
+ * milliseconds once the driver has its pipelines. *verdict is JSON, to be kept and given to the next open
+ * (options.verdict), and lives until the next self-test: device, driver, driver_version, vendor_id, device_id, engine,
+ * spirv_hash, abilities {…}, us, kernels [{"kernel","verdict","launches","error","reason"}] (verdict: "right", "wrong",
+ * "unstable", "does not compile", "not tested"), refused [{"kernel","reason"}]. verdict may be NULL. */
+GRAMIAN_API gramian_status gramian_device_self_test(gramian_device* device, const char** verdict);
+/* The verdict that holds: of the last self-test, or the one that the device was opened with if it fits. NULL: none. */
+GRAMIAN_API const char* gramian_device_verdict_json(const gramian_device* device);
+/* The selection table of kernels for this device as JSON [{"kernel","picked","when"}]. Lives as long as the device, or
+ * until a self-test. */
 GRAMIAN_API const char* gramian_device_kernels_json(gramian_device* device);
 GRAMIAN_API void gramian_device_destroy(gramian_device* device);
 

@@ -68,6 +68,14 @@ public:
         api::check(gramian_device_get_info(raw_.get(), &info));
         return info;
     }
+    /// Tests every kernel that this device is given and keeps wrong ones from being used; before models are loaded.
+    /// The verdict is JSON for gramian_device_options::verdict of the next run.
+    std::string self_test() const
+    {
+        const char* verdict = nullptr;
+        api::check(gramian_device_self_test(raw_.get(), &verdict));
+        return verdict;
+    }
 
 private:
     api::Owner<gramian_device, gramian_device_destroy> raw_;

@@ -1,0 +1,12 @@
+# OUTPUT: SOURCE with FROM, which must occur once, in place of TO.
+file(READ ${SOURCE} text)
+string(REPLACE "${FROM}" "${TO}" edited "${text}")
+string(LENGTH "${text}" before)
+string(LENGTH "${edited}" after)
+string(LENGTH "${FROM}" from)
+string(LENGTH "${TO}" to)
+math(EXPR expected "${before} - ${from} + ${to}")
+if(NOT after EQUAL expected OR edited STREQUAL text)
+    message(FATAL_ERROR "${SOURCE}: expected once: ${FROM}")
+endif()
+file(WRITE ${OUTPUT} "${edited}")
