@@ -210,7 +210,8 @@ TEST_CASE("eva node: before a node that learns it starts anew with each demonstr
         show(session, 0, first, is_cut ? std::vector<uint32_t>{1, 22, 17} : std::vector<uint32_t>{40});
         if (separates) session.begin_demonstration(std::vector<uint32_t>{0});
         show(session, 0, second);
-        refused(Status::invalid_argument, "stream 0: 71 pairs", [&] { show(session, 0, Demonstration(1, 4, 2, 12)); });
+        refused(Status::invalid_argument, "stream 0: 71 tokens in one demonstration",
+                [&] { show(session, 0, Demonstration(separates ? 41 : 1, 4, 2, 12)); });
         (void)session.solve(std::vector<uint32_t>{0});
         return session.statistics(0).front().values; // g: what the keys summed up to
     };
