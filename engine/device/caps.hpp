@@ -33,12 +33,13 @@ struct Caps {
     bool stages_transfers = false;
 
     uint32_t subgroup_size = 1;
-    bool has_subgroup_broadcast = false; // in compute kernels
+    bool has_subgroup_operations = false; // ballot and arithmetic, in compute kernels
     uint32_t max_workgroup_invocations = 128;
     uint32_t max_shared_bytes = 16384;
     uint32_t max_push_bytes = 128;
     uint32_t max_groups = 65535;                      // a dimension
     uint64_t max_storage_bytes = uint64_t{128} << 20; // one binding
+    bool has_state_texels = false;                    // the state arena is a texel buffer too: see VulkanDevice
     uint64_t offset_alignment = 256;
     uint64_t non_coherent_atom = 256;
     uint64_t max_memory_bytes = 0; // largest single allocation
@@ -56,12 +57,13 @@ struct Caps {
     void reduce_to_minimum()
     {
         stages_transfers = true;
-        has_subgroup_broadcast = false;
+        has_subgroup_operations = false;
         max_workgroup_invocations = 128;
         max_shared_bytes = 16384;
         max_push_bytes = 128;
         max_groups = 65535;
         max_storage_bytes = uint64_t{128} << 20;
+        has_state_texels = false;
         offset_alignment = 256;
         non_coherent_atom = 256;
     }

@@ -57,6 +57,7 @@ private:
 
 using BufferHandle = Handle<VkBuffer, &VolkDeviceTable::vkDestroyBuffer>;
 using MemoryHandle = Handle<VkDeviceMemory, &VolkDeviceTable::vkFreeMemory>;
+using BufferViewHandle = Handle<VkBufferView, &VolkDeviceTable::vkDestroyBufferView>;
 using ShaderModuleHandle = Handle<VkShaderModule, &VolkDeviceTable::vkDestroyShaderModule>;
 using PipelineHandle = Handle<VkPipeline, &VolkDeviceTable::vkDestroyPipeline>;
 using PipelineLayoutHandle = Handle<VkPipelineLayout, &VolkDeviceTable::vkDestroyPipelineLayout>;

@@ -88,14 +88,17 @@ Caps read_caps(VkPhysicalDevice device, uint32_t family, uint32_t instance_versi
     caps.driver_version = first.driverVersion;
     caps.is_software = first.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
     caps.subgroup_size = subgroup.subgroupSize;
-    caps.has_subgroup_broadcast = (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_BALLOT_BIT) &&
-                                  (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT);
+    constexpr VkSubgroupFeatureFlags kOperations = VK_SUBGROUP_FEATURE_BALLOT_BIT | VK_SUBGROUP_FEATURE_ARITHMETIC_BIT;
+    caps.has_subgroup_operations = (subgroup.supportedOperations & kOperations) == kOperations &&
+                                   (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT);
     caps.max_workgroup_invocations = std::min(limits.maxComputeWorkGroupInvocations, limits.maxComputeWorkGroupSize[0]);
     caps.max_shared_bytes = limits.maxComputeSharedMemorySize;
     caps.max_push_bytes = limits.maxPushConstantsSize;
     caps.max_groups = std::min(
         {limits.maxComputeWorkGroupCount[0], limits.maxComputeWorkGroupCount[1], limits.maxComputeWorkGroupCount[2]});
     caps.max_storage_bytes = limits.maxStorageBufferRange;
+    // Where reading through a view is known to be faster, and any arena fits one.
+    caps.has_state_texels = caps.is_software && 16 * uint64_t{limits.maxTexelBufferElements} >= caps.max_storage_bytes;
     caps.offset_alignment = std::max<uint64_t>(limits.minStorageBufferOffsetAlignment, 16);
     caps.non_coherent_atom = limits.nonCoherentAtomSize;
     caps.max_memory_bytes = maintenance.maxMemoryAllocationSize;

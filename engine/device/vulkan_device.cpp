@@ -51,12 +51,14 @@ void VulkanDevice::create_device(VkPhysicalDevice physical)
 
 void VulkanDevice::create_layouts()
 {
-    std::array<VkDescriptorSetLayoutBinding, kArenaCount> bindings{};
+    std::array<VkDescriptorSetLayoutBinding, kArenaCount + 1> bindings{};
     for (uint32_t i = 0; i < kArenaCount; ++i) {
         bindings[i] = {i, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT, nullptr};
     }
     VkDescriptorSetLayoutCreateInfo set{VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO};
-    set.bindingCount = kArenaCount;
+    bindings[kStateTexels] = {kStateTexels, VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER, 1, VK_SHADER_STAGE_COMPUTE_BIT,
+                              nullptr};
+    set.bindingCount = caps_.has_state_texels ? kArenaCount + 1 : kArenaCount;
     set.pBindings = bindings.data();
     VkDescriptorSetLayout set_layout = VK_NULL_HANDLE;
     vk_check(table().vkCreateDescriptorSetLayout(handle(), &set, nullptr, &set_layout), "vkCreateDescriptorSetLayout");

@@ -12,6 +12,11 @@
 
 namespace gramian {
 
+/// Binding after those of the arenas, where Caps::has_state_texels: the state once more, as a buffer of rgba32f texels.
+/// Some processors' drivers read those several times faster than storage buffers. A kernel that does must have read a
+/// vector before it, or another lane, writes it.
+inline constexpr uint32_t kStateTexels = kArenaCount;
+
 class VulkanDevice final : public Device {
 public:
     VulkanDevice(std::unique_ptr<Instance> instance, const PhysicalDevice& physical, const DeviceOptions& options);

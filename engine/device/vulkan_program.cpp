@@ -29,6 +29,7 @@ private:
 
     void create_sets(std::span<const Arenas> windows);
     [[nodiscard]] VkDescriptorSet create_set(const Arenas& arenas);
+    void view_state(VkDescriptorSet set, VkBuffer state);
     void create_group_counts(const LaunchList& list);
     void create_queries();
     void record(const LaunchList& list);
@@ -44,6 +45,7 @@ private:
 
     VulkanDevice& device_;
     ProgramOptions options_;
+    std::vector<BufferViewHandle> state_views_; // they outlive the sets
     DescriptorPoolHandle descriptor_pool_;
     std::vector<Window> windows_;
     std::vector<Launch> followers_;              // the launches whose groups follow the slots, in order
@@ -106,11 +108,12 @@ void VulkanProgram::set_slots(uint32_t window, uint32_t slots)
 void VulkanProgram::create_sets(std::span<const Arenas> windows)
 {
     const auto count = static_cast<uint32_t>(windows.size());
-    const VkDescriptorPoolSize size{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, kArenaCount * count};
+    const std::array<VkDescriptorPoolSize, 2> sizes{
+        {{VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, kArenaCount * count}, {VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER, count}}};
     VkDescriptorPoolCreateInfo pool{VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO};
     pool.maxSets = count;
-    pool.poolSizeCount = 1;
-    pool.pPoolSizes = &size;
+    pool.poolSizeCount = device_.caps().has_state_texels ? 2 : 1;
+    pool.pPoolSizes = sizes.data();
     VkDescriptorPool raw = VK_NULL_HANDLE;
     vk_check(device_.table().vkCreateDescriptorPool(device_.handle(), &pool, nullptr, &raw), "vkCreateDescriptorPool");
     descriptor_pool_ = device_.own<DescriptorPoolHandle>(raw);
@@ -144,7 +147,26 @@ VkDescriptorSet VulkanProgram::create_set(const Arenas& arenas)
         writes[i].pBufferInfo = &buffers[i];
     }
     table.vkUpdateDescriptorSets(device_.handle(), kArenaCount, writes.data(), 0, nullptr);
+    if (device_.caps().has_state_texels) view_state(set, buffers[static_cast<size_t>(Arena::state)].buffer);
     return set;
+}
+
+void VulkanProgram::view_state(VkDescriptorSet set, VkBuffer state)
+{
+    VkBufferViewCreateInfo create{VK_STRUCTURE_TYPE_BUFFER_VIEW_CREATE_INFO};
+    create.buffer = state;
+    create.format = VK_FORMAT_R32G32B32A32_SFLOAT;
+    create.range = VK_WHOLE_SIZE;
+    VkBufferView view = VK_NULL_HANDLE;
+    vk_check(device_.table().vkCreateBufferView(device_.handle(), &create, nullptr, &view), "vkCreateBufferView");
+    state_views_.push_back(device_.own<BufferViewHandle>(view));
+    VkWriteDescriptorSet write{VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET};
+    write.dstSet = set;
+    write.dstBinding = kStateTexels;
+    write.descriptorCount = 1;
+    write.descriptorType = VK_DESCRIPTOR_TYPE_UNIFORM_TEXEL_BUFFER;
+    write.pTexelBufferView = &view;
+    device_.table().vkUpdateDescriptorSets(device_.handle(), 1, &write, 0, nullptr);
 }
 
 void VulkanProgram::barrier(VkPipelineStageFlags from, VkAccessFlags written, VkPipelineStageFlags to,
