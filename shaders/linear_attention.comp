@@ -21,7 +21,7 @@ float decay_of(uint i)
     if (kDecay > 0) {
         uint at = kDecay == 2 ? token_head * p.width + i : token_head;
         float g = activation_floats[p.decay + at];
-        factor = exp(kIsNegExp == 1 ? -exp(g) : g);
+        factor = exp_of(kIsNegExp == 1 ? -exp_of(g) : g);
     }
     return kHasHeadFactor == 1 ? factor * weight_floats[p.head_factor + head] : factor;
 }

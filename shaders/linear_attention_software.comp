@@ -1,177 +1,122 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
+#extension GL_KHR_shader_subgroup_arithmetic : require
 #extension GL_KHR_shader_subgroup_ballot : require
 // The general linear recurrence (linear_attention.comp has the equation), not normalised, for widths of 16, 32, 64 and
-// 128, on drivers that run a subgroup as one vector of a processor. There, a memory access is a loop over the lanes,
-// a barrier or a long unrolled kernel costs more than arithmetic, and registers spill at little cost.
+// 128, on drivers that run a subgroup as one vector of a processor. There a memory access is a loop over the lanes,
+// shorter through a texel buffer than through a storage buffer, and longer under any control flow; a broadcast costs
+// about a quarter of one, and barriers and long unrolled kernels cost more than arithmetic.
 //
-// So a workgroup is one subgroup, a lane owns whole columns of S, kLaneVectors times four, and walks down their rows
-// in blocks of 16, whose keys, queries and decays it loads once for all lanes: lane l % 4 those of four rows.
-// Nothing erased: a block of S stays in registers for all tokens of the launch, and o passes from block to block.
-// Otherwise e needs all rows of S before one of them changes, and S stays in the processor's caches.
+// So a workgroup is one subgroup and a lane owns rows of S: what belongs to rows needs no broadcast. A workgroup takes
+// kBlock times four columns, which stay in registers for all tokens of the launch, are read once and written once.
+// Sums over rows are sums over the lane's rows in order, then over the subgroup.
 layout(constant_id = 20) const uint kWidth = 64; // F
 #include "common/recurrence_rows.glsl"
 
 layout(local_size_x_id = 19) in;
-layout(constant_id = 19) const uint kLanes = 8;
-layout(constant_id = 21) const uint kVectors = 16;    // E / 4
-layout(constant_id = 22) const uint kLaneVectors = 2; // of a lane
-layout(constant_id = 23) const uint kIsOneToken = 0;  // of the launch
-const uint kRows = 16;
+layout(constant_id = 19) const uint kLanes = 8;     // of a subgroup
+layout(constant_id = 21) const uint kVectors = 16;  // E / 4
+layout(constant_id = 22) const uint kFours = 2;     // of rows a lane
+layout(constant_id = 23) const uint kBlock = 4;     // fours of columns a workgroup: 1, 2 or 4
+layout(constant_id = 24) const uint kIsStep = 0;    // one token for every slot: no branch and no loop
 
-vec4 s[kLaneVectors][kRows];
-vec4 v[kLaneVectors];
-vec4 e[kLaneVectors];
-vec4 o[kLaneVectors];
-uint columns[kLaneVectors]; // in fours
-bool is_inside[kLaneVectors];
+#ifdef GRAMIAN_TEXELS
+layout(set = 0, binding = 4) uniform textureBuffer state_texels;
+#endif
 
-uint from; // where the rows of the block at hand come from and go to, in fours
-uint to;
-bool is_given; // they do not start from zeros
+vec4 s[kBlock][4 * kFours];
+vec4 d[kFours]; // decay, W, a, b, q and u W of this lane's rows
+vec4 w[kFours];
+vec4 a[kFours];
+vec4 b[kFours];
+vec4 q[kFours];
+vec4 u[kFours];
+vec4 answer; // lane j: of column four j of the block
 
-// Whether a block stays in registers from token to token.
-const bool kStays = kRule == 0 && kIsOneToken == 0;
+#define EACH_FOUR [[unroll]] for (uint n = 0; n < kFours; ++n)
+#define EACH_ROW EACH_FOUR [[unroll]] for (uint c = 0; c < 4; ++c)
+#define EACH_VECTOR [[unroll]] for (uint j = 0; j < kBlock; ++j)
 
-#define EACH_VECTOR [[unroll]] for (uint j = 0; j < kLaneVectors; ++j)
-#define EACH_OF_FOUR [[unroll]] for (uint c = 0; c < 4; ++c)
-#define EACH_ROWS [[unroll]] for (uint n = 0; n < kRows; n += 4)
-#define FROM(lane, x) subgroupBroadcast(x, lane)
-
-void load_rows(uint n)
-{
-    EACH_VECTOR {
-        EACH_OF_FOUR {
-            uint at = from + (n + c) * kVectors + columns[j];
-            s[j][n + c] = is_given ? load_vector(kStateArena, at) : vec4(0.0);
-        }
-    }
-}
-
-void store_rows(uint n)
-{
-    EACH_VECTOR {
-        if (is_inside[j]) {
-            EACH_OF_FOUR store_vector(kStateArena, to + (n + c) * kVectors + columns[j], s[j][n + c]);
-        }
-    }
-}
-
-// Adds four rows to e; read before the write, to o.
-void erase_rows(uint n, vec4 d, vec4 a, vec4 q, vec4 bonus)
-{
-    load_rows(n);
-    EACH_VECTOR {
-        EACH_OF_FOUR {
-            precise vec4 old = s[j][n + c];
-            precise vec4 erased = fma(vec4(a[c]), kErasesPre == 1 ? old : d[c] * old, e[j]);
-            precise vec4 answer = fma(vec4(q[c]), fma(vec4(bonus[c]), v[j], old), o[j]);
-            if (kReadsBefore == 1) o[j] = answer;
-            e[j] = erased;
-        }
-    }
-}
-
-void write_rows(uint n, vec4 d, vec4 w, vec4 b, vec4 q, vec4 bonus)
-{
-    if (!kStays) load_rows(n);
-    EACH_VECTOR {
-        EACH_OF_FOUR {
-            precise vec4 old = s[j][n + c];
-            precise vec4 next = fma(vec4(w[c]), v[j], d[c] * old);
-            if (kRule > 0) next = fma(vec4(b[c]), e[j], next);
-            precise vec4 answer = fma(vec4(q[c]), kReadsBefore == 1 ? fma(vec4(bonus[c]), v[j], old) : next, o[j]);
-            if (kReadsBefore == 0 || kRule == 0) o[j] = answer;
-            s[j][n + c] = next;
-        }
-    }
-    if (!kStays) store_rows(n);
-}
-
-void erase_block(uint block)
-{
-    uint i = 4 * block + gl_SubgroupInvocationID % 4;
-    vec4 d = decay_of(i);
-    vec4 a = erase_read(i);
-    vec4 q = kReadsBefore == 1 ? query(i) : vec4(0.0);
-    vec4 u = bonus_of(i);
-    erase_rows(0, FROM(0, d), FROM(0, a), FROM(0, q), FROM(0, u));
-    erase_rows(4, FROM(1, d), FROM(1, a), FROM(1, q), FROM(1, u));
-    erase_rows(8, FROM(2, d), FROM(2, a), FROM(2, q), FROM(2, u));
-    erase_rows(12, FROM(3, d), FROM(3, a), FROM(3, q), FROM(3, u));
-}
-
-void write_block(uint block)
-{
-    uint i = 4 * block + gl_SubgroupInvocationID % 4;
-    vec4 d = decay_of(i);
-    vec4 w = written(i);
-    vec4 b = erase_write(i);
-    vec4 q = query(i);
-    vec4 u = bonus_of(i);
-    write_rows(0, FROM(0, d), FROM(0, w), FROM(0, b), FROM(0, q), FROM(0, u));
-    write_rows(4, FROM(1, d), FROM(1, w), FROM(1, b), FROM(1, q), FROM(1, u));
-    write_rows(8, FROM(2, d), FROM(2, w), FROM(2, b), FROM(2, q), FROM(2, u));
-    write_rows(12, FROM(3, d), FROM(3, w), FROM(3, b), FROM(3, q), FROM(3, u));
-}
+// Four rows are a lane's where the width has so many.
+bool has_four(uint n) { return 4 * kFours * kLanes == kWidth || n * kLanes + gl_LocalInvocationID.x < kWidth / 4; }
+uint four_of(uint n) { return has_four(n) ? n * kLanes + gl_LocalInvocationID.x : 0; }
 
 void start_token(uint slot, uint t)
 {
     token_head = (slot * p.tokens + p.first + t) * p.heads + head;
-    EACH_VECTOR {
-        uint values = token_head * kVectors + columns[j];
-        v[j] = load_vector(kVArena, p.v / 4 + values);
-        if (kHasGain == 1) v[j] *= activation_vectors[p.value_gain / 4 + values];
-        e[j] = vec4(0.0);
-        o[j] = vec4(0.0);
+    EACH_FOUR {
+        uint i = four_of(n);
+        float is_mine = has_four(n) ? 1.0 : 0.0;
+        d[n] = decay_of(i);
+        w[n] = is_mine * written(i);
+        a[n] = kRule > 0 ? is_mine * erase_read(i) : vec4(0.0);
+        b[n] = is_mine * erase_write(i);
+        q[n] = is_mine * query(i);
+        u[n] = is_mine * bonus_of(i);
     }
 }
 
-void store_answer(float scale)
+// v: the values of column four j.
+void take_columns(uint j, vec4 v)
 {
-    EACH_VECTOR {
-        if (is_inside[j]) store_vector(kOArena, p.o / 4 + token_head * kVectors + columns[j], scale * o[j]);
-    }
-}
-
-// Rows outside, tokens inside; o of a token goes on where the block before left it.
-void take_by_block(uint slot, uint count)
-{
-    const uint blocks = kWidth / kRows;
-    if (!kStays) start_token(slot, 0);
-    for (uint block = 0; block < blocks; ++block) {
-        if (!kStays) write_block(block);
-        if (kStays) EACH_ROWS load_rows(n);
-        for (uint t = 0; t < count && kStays; ++t) {
-            start_token(slot, t);
-            if (block > 0) {
-                EACH_VECTOR o[j] = load_vector(kOArena, p.o / 4 + token_head * kVectors + columns[j]);
-            }
-            write_block(block);
-            store_answer(block + 1 < blocks ? 1.0 : p.scale);
+    vec4 e = vec4(0.0);
+    if (kRule > 0) {
+        EACH_ROW {
+            precise vec4 old = s[j][4 * n + c];
+            precise vec4 sum = fma(vec4(a[n][c]), kErasesPre == 1 ? old : d[n][c] * old, e);
+            e = sum;
         }
-        if (kStays) EACH_ROWS store_rows(n);
-        from += kRows * kVectors;
-        to += kRows * kVectors;
+        e = subgroupAdd(e);
     }
-    if (!kStays) store_answer(p.scale);
+    vec4 o = vec4(0.0);
+    EACH_ROW {
+        precise vec4 old = s[j][4 * n + c];
+        precise vec4 next = fma(vec4(w[n][c]), v, d[n][c] * old);
+        if (kRule > 0) next = fma(vec4(b[n][c]), e, next);
+        precise vec4 sum = fma(vec4(q[n][c]), kReadsBefore == 1 ? fma(vec4(u[n][c]), v, old) : next, o);
+        o = sum;
+        s[j][4 * n + c] = next;
+    }
+    o = p.scale * subgroupAdd(o);
+    if (gl_LocalInvocationID.x == j) answer = o;
 }
 
-void take_by_token(uint slot, uint count)
+void take_token(uint first) // first: of the block, in fours of columns
 {
-    const uint blocks = kWidth / kRows;
-    for (uint t = 0; t < count; ++t) {
-        start_token(slot, t);
-        for (uint block = 0; block < blocks; ++block, from += kRows * kVectors) erase_block(block);
-        from -= kWidth * kVectors;
-        for (uint block = 0; block < blocks; ++block, from += kRows * kVectors, to += kRows * kVectors) {
-            write_block(block);
+    uint at = token_head * kVectors + first + gl_LocalInvocationID.x % kBlock;
+    vec4 v = load_vector(kVArena, p.v / 4 + at);
+    if (kHasGain == 1) v *= activation_vectors[p.value_gain / 4 + at];
+    take_columns(0, subgroupBroadcast(v, 0));
+    if (kBlock > 1) take_columns(1, subgroupBroadcast(v, 1));
+    if (kBlock > 2) take_columns(2, subgroupBroadcast(v, 2));
+    if (kBlock > 2) take_columns(3, subgroupBroadcast(v, 3));
+    if (gl_LocalInvocationID.x < kBlock) store_vector(kOArena, p.o / 4 + at, answer);
+}
+
+// As it was before this launch: no lane reads what another one writes.
+vec4 load_state(uint at)
+{
+    if (kHasInitial == 0) return vec4(0.0);
+#ifdef GRAMIAN_TEXELS
+    if (kStateArena == kState) return texelFetch(state_texels, int(at));
+#endif
+    return load_vector(kStateArena, at);
+}
+
+void load_block(uint from)
+{
+    EACH_VECTOR {
+        EACH_ROW s[j][4 * n + c] = load_state(from + (4 * four_of(n) + c) * kVectors + j);
+    }
+}
+
+void store_block(uint to)
+{
+    EACH_VECTOR {
+        EACH_ROW {
+            if (has_four(n)) store_vector(kStateArena, to + (4 * four_of(n) + c) * kVectors + j, s[j][4 * n + c]);
         }
-        store_answer(p.scale);
-        to -= kWidth * kVectors;
-        from = to;
-        is_given = true;
     }
 }
 
@@ -180,15 +125,20 @@ void main()
     head = gl_WorkGroupID.y;
     uint slot = gl_WorkGroupID.z;
     uint stream = stream_of(p.streams, slot);
+    uint first = gl_WorkGroupID.x * kBlock;
+    uint at = (stream * p.heads + head) * kWidth * kVectors + first;
     uint count = count_of(slot, stream);
-    EACH_VECTOR {
-        columns[j] = (gl_WorkGroupID.x * kLaneVectors + j) * kLanes + gl_LocalInvocationID.x;
-        is_inside[j] = columns[j] < kVectors;
-        columns[j] = min(columns[j], kVectors - 1);
+    if (kIsStep == 1) {
+        load_block(p.initial / 4 + at);
+        start_token(slot, 0);
+        take_token(first);
+        store_block(p.state / 4 + at);
+    } else if (count > 0) {
+        load_block(p.initial / 4 + at);
+        for (uint t = 0; t < count; ++t) {
+            start_token(slot, t);
+            take_token(first);
+        }
+        store_block(p.state / 4 + at);
     }
-    from = p.initial / 4 + (stream * p.heads + head) * kWidth * kVectors;
-    to = p.state / 4 + (stream * p.heads + head) * kWidth * kVectors;
-    is_given = kHasInitial == 1;
-    if (count > 0 && kRule == 0) take_by_block(slot, count);
-    if (count > 0 && kRule > 0) take_by_token(slot, count);
 }

@@ -82,7 +82,9 @@ std::string check(const Benchmark& benchmark, const Problem& problem, OperatorPr
     return {};
 }
 
-/// Work that is timed round robin: whatever slows the machine down for a while slows all of it.
+/// Work that is timed round robin, forwards and backwards in turn: whatever slows the machine down for a while slows
+/// all of it, and none always follows the same other one, which may have left the caches or the processor in some
+/// state.
 struct Contestant {
     std::function<void()> work;
     Timing BenchmarkResult::*timing;
@@ -94,7 +96,10 @@ void take_rounds(std::vector<Contestant>& contestants, const BenchmarkOptions& o
     double spent = 0;
     for (Contestant& contestant : contestants) contestant.us.clear();
     for (uint32_t round = 0; round < kMostRounds && (round < options.samples || spent < options.seconds); ++round) {
-        for (Contestant& contestant : contestants) contestant.us.push_back(time_us(contestant.work));
+        for (size_t i = 0; i < contestants.size(); ++i) {
+            Contestant& contestant = contestants[round % 2 ? contestants.size() - 1 - i : i];
+            contestant.us.push_back(time_us(contestant.work));
+        }
         spent += 1e-6 * contestants.front().us.back();
     }
 }
@@ -111,7 +116,8 @@ void time_all(std::vector<Contestant>& contestants, const BenchmarkOptions& opti
         result.samples = static_cast<uint32_t>(contestants.front().us.size());
         for (const Contestant& contestant : contestants) result.*contestant.timing = timing_of(contestant.us);
         std::vector<double> ratios;
-        for (size_t i = 0; i < contestants[0].us.size(); ++i) ratios.push_back(contestants[1].us[i] / contestants[0].us[i]);
+        for (size_t i = 0; i < contestants[0].us.size(); ++i)
+            ratios.push_back(contestants[1].us[i] / contestants[0].us[i]);
         result.fraction = timing_of(std::move(ratios)).median_us;
     }
 }
@@ -129,8 +135,7 @@ Timing timing_of(std::vector<double> us)
     return {us[us.size() / 2], us.front(), std::sqrt(squares / count) / mean};
 }
 
-BenchmarkResult run_benchmark(Device& device, Device& host, const Benchmark& benchmark,
-                              const BenchmarkOptions& options)
+BenchmarkResult run_benchmark(Device& device, Device& host, const Benchmark& benchmark, const BenchmarkOptions& options)
 {
     const Case& test = benchmark.test;
     Problem problem(hash_text(test.name, 0));

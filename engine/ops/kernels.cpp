@@ -1,8 +1,8 @@
 #include "ops/kernels.hpp"
 
 #include "base/hash.hpp"
-#include "ops/query_solve.hpp"
 #include "ops/linear_recurrence.hpp"
+#include "ops/query_solve.hpp"
 #include "ops/ridge_solve.hpp"
 #include "spirv/append.h"
 #include "spirv/caratheodory.h"
@@ -30,6 +30,8 @@
 #include "spirv/linear_attention_chunk_states.h"
 #include "spirv/local_attention.h"
 #include "spirv/local_keep.h"
+#include "spirv/linear_attention_software_storage.h"
+#include "spirv/linear_attention_software_texels.h"
 #include "spirv/log_attention.h"
 #include "spirv/log_linear_attention.h"
 #include "spirv/log_recurrence.h"
@@ -91,6 +93,10 @@ const Shader linear_attention_chunk_scores{"linear_attention_chunk_scores", line
 const Shader linear_attention_chunk_states{"linear_attention_chunk_states", linear_attention_chunk_states_spirv};
 const Shader local_attention{"local_attention", local_attention_spirv};
 const Shader local_keep{"local_keep", local_keep_spirv};
+const Shader linear_attention_software_storage{"linear_attention_software_storage",
+                                               linear_attention_software_storage_spirv};
+const Shader linear_attention_software_texels{"linear_attention_software_texels",
+                                              linear_attention_software_texels_spirv};
 const Shader log_attention{"log_attention", log_attention_spirv};
 const Shader log_linear_attention{"log_linear_attention", log_linear_attention_spirv};
 const Shader log_recurrence{"log_recurrence", log_recurrence_spirv};
@@ -162,6 +168,12 @@ std::vector<KernelChoice> table_of(const Caps& caps)
         {&kernels::linear_attention_chunk_states, is_chunked, chunks},
         {&kernels::local_attention, true, "eva, lara"},
         {&kernels::local_keep, true, "eva, token by token"},
+        {&kernels::linear_attention_sharded, !shares_by_subgroup(caps),
+         "F and E of 16, 32, 64 or 128, not normalised: GPUs, and devices without subgroup operations"},
+        {&kernels::linear_attention_software_storage, shares_by_subgroup(caps) && !caps.has_state_texels,
+         "F and E of 16, 32, 64 or 128, not normalised: software drivers with subgroup operations"},
+        {&kernels::linear_attention_software_texels, shares_by_subgroup(caps) && caps.has_state_texels,
+         "the same, where a texel buffer holds any arena: it is faster to read there"},
         {&kernels::log_attention, true, any},
         {&kernels::log_linear_attention, true, any},
         {&kernels::log_recurrence, true, any},

@@ -37,6 +37,8 @@ extern const Shader linear_attention_chunk_scores;
 extern const Shader linear_attention_chunk_states;
 extern const Shader local_attention;
 extern const Shader local_keep;
+extern const Shader linear_attention_software_storage;
+extern const Shader linear_attention_software_texels;
 extern const Shader log_attention;
 extern const Shader log_linear_attention;
 extern const Shader log_recurrence;

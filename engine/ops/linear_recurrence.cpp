@@ -40,7 +40,7 @@ enum Constant : uint32_t {
     kLanes = kConstantCount,
     kWidth,
     kVectors,
-    kRows, // of a lane; software: vectors of a lane, and whether the launch has one token
+    kShareConstants, // those by which a kernel shares out the state
 };
 
 /// The tensors of one head as the host function walks through them.
@@ -256,19 +256,37 @@ Layout sharded_layout(const LinearRecurrence& r)
     return layout;
 }
 
-Layout software_layout(const Caps& caps, const LinearRecurrence& r)
+/// Whether every group of a launch has one token to take, so that its kernel need not ask. The groups of a program's
+/// slots follow those at work, so that none is idle.
+bool is_step(const Recorder& recorder, const LinearRecurrence& r)
 {
-    constexpr uint32_t kRowsOfBlock = 16;
+    return r.count == 1 && r.map.counts == kNone && (r.map.streams == kNone || recorder.slots > 0);
+}
+
+/// Null where the device gave wrong answers with both.
+const Shader* software_kernel(const Caps& caps)
+{
+    using namespace kernels;
+    if (caps.has_state_texels && !caps.refuses(linear_attention_software_texels.name)) {
+        return &linear_attention_software_texels;
+    }
+    return caps.refuses(linear_attention_software_storage.name) ? nullptr : &linear_attention_software_storage;
+}
+
+Layout software_layout(const Recorder& recorder, const LinearRecurrence& r)
+{
+    constexpr uint32_t kMostVectors = 64; // of state a lane: more take seconds to compile
     const uint32_t width = r.k.shape[3];
     const uint32_t vectors = r.v.shape[3] / 4;
-    const uint32_t lanes = caps.subgroup_size;
-    const uint32_t lane_vectors = vectors > lanes ? 2 : 1; // more take seconds to compile
+    const uint32_t lanes = recorder.caps.subgroup_size;
+    const uint32_t fours = ceil_div(width, 4 * lanes);
+    const uint32_t block = std::clamp(kMostVectors / (4 * fours), 1U, 4U);
     Layout layout;
-    layout.kernel = {&kernels::linear_attention_software, constants_of(r, 0)};
-    const auto add = {lanes, width, vectors, lane_vectors, r.count == 1 ? 1U : 0U};
+    layout.kernel = {software_kernel(recorder.caps), constants_of(r, 0)};
+    const auto add = {lanes, width, vectors, fours, block, is_step(recorder, r) ? 1U : 0U};
     layout.kernel.constants.insert(layout.kernel.constants.end(), add);
-    layout.blocks = ceil_div(vectors, lanes * lane_vectors);
-    layout.trips = 1 + 2 * (width / kRowsOfBlock) * (1 + 5 * kRowsOfBlock / 4) * lane_vectors;
+    layout.blocks = vectors / block;
+    layout.trips = 1 + fours + uint64_t{2} * block * 4 * fours;
     return layout;
 }
 
@@ -285,19 +303,18 @@ Layout any_layout(const LinearRecurrence& r)
     return {{&kernels::linear_attention, constants_of(r, group_columns)}, r.state_z ? 1 : blocks, trips};
 }
 
-Layout layout_of(const Caps& caps, const LinearRecurrence& r)
+Layout layout_of(const Recorder& recorder, const LinearRecurrence& r)
 {
     if (!is_hot_shape(r)) return any_layout(r);
-    if (runs_columns_whole(caps)) return software_layout(caps, r);
-    return caps.refuses(kernels::linear_attention_sharded.name) ? any_layout(r) : sharded_layout(r);
+    if (shares_by_subgroup(recorder.caps)) return software_layout(recorder, r);
+    return recorder.caps.refuses(kernels::linear_attention_sharded.name) ? any_layout(r) : sharded_layout(r);
 }
 
 } // namespace
 
-bool runs_columns_whole(const Caps& caps)
+bool shares_by_subgroup(const Caps& caps)
 {
-    return caps.is_software && caps.has_subgroup_broadcast && caps.subgroup_size >= 4 &&
-           !caps.refuses(kernels::linear_attention_software.name);
+    return caps.is_software && caps.has_subgroup_operations && caps.subgroup_size >= 4 && software_kernel(caps);
 }
 
 void linear_recurrence(Recorder& recorder, const LinearRecurrence& r)
@@ -306,7 +323,7 @@ void linear_recurrence(Recorder& recorder, const LinearRecurrence& r)
     const uint32_t chunk = recorder.chunk == kNone ? preferred_chunk(recorder.caps, r) : recorder.chunk;
     if (chunk > 0 && r.count > 1) return linear_recurrence_chunked(recorder, r, chunk);
     const Shape& k = r.k.shape;
-    const Layout layout = layout_of(recorder.caps, r);
+    const Layout layout = layout_of(recorder, r);
     const auto tokens_per_launch = static_cast<uint32_t>(std::max<uint64_t>(1, kMaxTrips / layout.trips));
     gpu::LinearAttentionParameters p = parameters_of(r);
     for (uint32_t done = 0; done < r.count; done += p.count) {

@@ -49,8 +49,8 @@ struct LinearRecurrence {
 /// Throws invalid_argument when the shapes disagree.
 void linear_recurrence(Recorder& recorder, const LinearRecurrence& recurrence);
 
-/// Whether a lane takes whole columns of the state: fast where a subgroup is a vector of a processor, too many
-/// registers for a GPU.
-bool runs_columns_whole(const Caps& caps);
+/// Whether a subgroup takes whole columns of the state, which stay in its registers: fast where a subgroup is a vector
+/// of a processor, too many registers for a GPU.
+bool shares_by_subgroup(const Caps& caps);
 
 } // namespace gramian

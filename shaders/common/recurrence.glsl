@@ -1,5 +1,6 @@
 // What the kernels of the general linear recurrence share: its settings, its parameters, and where a token lies.
 #include "common/storage.glsl"
+#include "common/exponential.glsl"
 #include "common/feature.glsl"
 #include "linear_attention.h"
 

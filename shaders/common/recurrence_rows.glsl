@@ -8,7 +8,7 @@ vec4 decay_of(uint i)
     if (kDecay > 0) {
         vec4 g = kDecay == 2 ? activation_vectors[(p.decay + token_head * kWidth) / 4 + i]
                              : vec4(activation_floats[p.decay + token_head]);
-        factor = exp(kIsNegExp == 1 ? -exp(g) : g);
+        factor = exp_of(kIsNegExp == 1 ? -exp_of(g) : g);
     }
     return kHasHeadFactor == 1 ? factor * weight_floats[p.head_factor + head] : factor;
 }

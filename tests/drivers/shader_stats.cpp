@@ -20,6 +20,7 @@
 #include <fstream>
 #include <initializer_list>
 #include <map>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -104,9 +105,10 @@ struct Module {
 
     uint32_t constant_count() const
     {
-        uint32_t count = 0;
-        for (auto& [key, id] : decoration) count += key.second == kSpecId;
-        return count;
+        std::set<uint32_t> numbers; // one may stand for a size of the workgroup and for a constant
+        for (auto& [key, number] : decoration)
+            if (key.second == kSpecId) numbers.insert(number);
+        return uint32_t(numbers.size());
     }
 
     const std::vector<uint32_t>& of(Id id) const
