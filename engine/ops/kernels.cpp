@@ -22,16 +22,15 @@
 #include "spirv/lara.h"
 #include "spirv/linear.h"
 #include "spirv/linear_attention.h"
-#include "spirv/linear_attention_sharded.h"
-#include "spirv/linear_attention_software.h"
 #include "spirv/linear_attention_chunk_decay.h"
 #include "spirv/linear_attention_chunk_outputs.h"
 #include "spirv/linear_attention_chunk_scores.h"
 #include "spirv/linear_attention_chunk_states.h"
-#include "spirv/local_attention.h"
-#include "spirv/local_keep.h"
+#include "spirv/linear_attention_sharded.h"
 #include "spirv/linear_attention_software_storage.h"
 #include "spirv/linear_attention_software_texels.h"
+#include "spirv/local_attention.h"
+#include "spirv/local_keep.h"
 #include "spirv/log_attention.h"
 #include "spirv/log_linear_attention.h"
 #include "spirv/log_recurrence.h"
@@ -86,7 +85,6 @@ const Shader lara{"lara", lara_spirv};
 const Shader linear{"linear", linear_spirv};
 const Shader linear_attention{"linear_attention", linear_attention_spirv};
 const Shader linear_attention_sharded{"linear_attention_sharded", linear_attention_sharded_spirv};
-const Shader linear_attention_software{"linear_attention_software", linear_attention_software_spirv};
 const Shader linear_attention_chunk_decay{"linear_attention_chunk_decay", linear_attention_chunk_decay_spirv};
 const Shader linear_attention_chunk_outputs{"linear_attention_chunk_outputs", linear_attention_chunk_outputs_spirv};
 const Shader linear_attention_chunk_scores{"linear_attention_chunk_scores", linear_attention_chunk_scores_spirv};
@@ -157,23 +155,20 @@ std::vector<KernelChoice> table_of(const Caps& caps)
         {&kernels::lara, true, any},
         {&kernels::linear, true, any},
         {&kernels::linear_attention, true, "any shape but those below"},
-        {&kernels::linear_attention_sharded, !runs_columns_whole(caps),
-         "F and E of 16, 32, 64 or 128, not normalised: GPUs, and devices without subgroup broadcasts"},
-        {&kernels::linear_attention_software, runs_columns_whole(caps),
-         "F and E of 16, 32, 64 or 128, not normalised: software drivers with subgroup broadcasts"},
-        {&kernels::linear_attention, true, any},
         {&kernels::linear_attention_chunk_decay, is_chunked, chunks},
         {&kernels::linear_attention_chunk_outputs, is_chunked, chunks},
         {&kernels::linear_attention_chunk_scores, is_chunked, chunks},
         {&kernels::linear_attention_chunk_states, is_chunked, chunks},
-        {&kernels::local_attention, true, "eva, lara"},
-        {&kernels::local_keep, true, "eva, token by token"},
         {&kernels::linear_attention_sharded, !shares_by_subgroup(caps),
          "F and E of 16, 32, 64 or 128, not normalised: GPUs, and devices without subgroup operations"},
-        {&kernels::linear_attention_software_storage, shares_by_subgroup(caps) && !caps.has_state_texels,
+        {&kernels::linear_attention_software_storage,
+         shares_by_subgroup(caps) &&
+             !(caps.has_state_texels && !caps.refuses(kernels::linear_attention_software_texels.name)),
          "F and E of 16, 32, 64 or 128, not normalised: software drivers with subgroup operations"},
         {&kernels::linear_attention_software_texels, shares_by_subgroup(caps) && caps.has_state_texels,
          "the same, where a texel buffer holds any arena: it is faster to read there"},
+        {&kernels::local_attention, true, "eva, lara"},
+        {&kernels::local_keep, true, "eva, token by token"},
         {&kernels::log_attention, true, any},
         {&kernels::log_linear_attention, true, any},
         {&kernels::log_recurrence, true, any},

@@ -30,7 +30,6 @@ extern const Shader lara;
 extern const Shader linear;
 extern const Shader linear_attention;
 extern const Shader linear_attention_sharded;
-extern const Shader linear_attention_software;
 extern const Shader linear_attention_chunk_decay;
 extern const Shader linear_attention_chunk_outputs;
 extern const Shader linear_attention_chunk_scores;

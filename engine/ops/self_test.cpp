@@ -315,7 +315,8 @@ Json key_of(const Caps& caps, std::string_view engine)
             {"spirv_hash", fmt::format("{:016x}", spirv_hash())},
             {"abilities",
              {{"subgroup_size", caps.subgroup_size},
-              {"has_subgroup_broadcast", caps.has_subgroup_broadcast},
+              {"has_subgroup_operations", caps.has_subgroup_operations},
+              {"has_state_texels", caps.has_state_texels},
               {"max_shared_bytes", caps.max_shared_bytes},
               {"max_workgroup_invocations", caps.max_workgroup_invocations},
               {"stages_transfers", caps.stages_transfers}}}};

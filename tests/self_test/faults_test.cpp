@@ -140,9 +140,11 @@ TEST_CASE("the self-test finds each fault, in whatever variant this device picks
 {
     const DeviceHandle device = open_device();
     const Json verdict = Json::parse(device.self_test());
-    std::vector<std::string> expected{"linear_attention_sharded", "norm", "ridge_solve_shared"};
+    std::vector<std::string> expected{"linear_attention_sharded"};
     const std::vector<std::string> found = refused(verdict);
-    if (found.size() == 4) expected.insert(expected.begin() + 1, "linear_attention_software"); // tried first here
+    if (found.size() > 3) expected.emplace_back("linear_attention_software_storage"); // tried first here
+    if (found.size() > 4) expected.emplace_back("linear_attention_software_texels");  // before that
+    expected.insert(expected.end(), {"norm", "ridge_solve_shared"});
     CHECK(Json(found).dump() == Json(expected).dump());
     for (const Json& kernel : verdict.at("kernels")) {
         const bool is_faulty = std::count(found.begin(), found.end(), kernel.at("kernel").get<std::string>()) > 0;
