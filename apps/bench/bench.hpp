@@ -48,6 +48,8 @@ using Sink = std::function<void(const Row&)>;
 
 /// The operators of gramian/benchmark.h: `decode`, `prefill` and what else its table holds.
 void run_operators(const Options& options, const Sink& sink);
+/// `streams`: a step of 1 to 100,000 streams of one session, in one submission.
+void run_streams(const Options& options, const Sink& sink);
 /// `tokens`: a single step after 10, 1,000, 100,000 and 1,000,000 tokens.
 void run_tokens(const Options& options, const Sink& sink);
 

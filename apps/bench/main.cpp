@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdlib>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <fnmatch.h>
 
 namespace gramian::bench {
@@ -19,16 +20,22 @@ struct Suite {
 const std::vector<Suite>& suites()
 {
     static const std::vector<Suite> table{{{"crossover", "decode", "prefill", "solve"}, run_operators},
+                                          {{"streams"}, run_streams},
                                           {{"tokens"}, run_tokens}};
     return table;
 }
 
+std::vector<std::string> suite_names()
+{
+    std::vector<std::string> names;
+    for (const Suite& suite : suites()) names.insert(names.end(), suite.names.begin(), suite.names.end());
+    return names;
+}
+
 bool names_a_suite(const std::string& name)
 {
-    for (const Suite& suite : suites()) {
-        if (std::find(suite.names.begin(), suite.names.end(), name) != suite.names.end()) return true;
-    }
-    return false;
+    const std::vector<std::string> names = suite_names();
+    return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 bool is_wanted_suite(const Options& options, const Suite& suite)
@@ -59,8 +66,7 @@ int run(const Options& options)
 {
     for (const std::string& name : options.suites) {
         if (names_a_suite(name)) continue;
-        fmt::print(stderr, "gramian-bench: no suite '{}'; there are: crossover, decode, prefill, solve, tokens\n",
-                   name);
+        fmt::print(stderr, "gramian-bench: no suite '{}'; there are: {}\n", name, fmt::join(suite_names(), ", "));
         return 2;
     }
     gramian_device_options chosen = gramian_device_options_default();
@@ -124,7 +130,7 @@ int main(int argc, char** argv)
     app.set_version_flag("--version", gramian_version());
     app.footer(
         R"(Suites: decode (one token), prefill (T tokens at once), crossover (token by token beside chunks), solve,
-tokens (a step after a long past).
+streams (1 to 100,000 in one submission), tokens (a step after a long past).
 Exit status: 0, 1 a result was wrong, 2 usage, 3 no device or nothing ran, 5 device lost.
 
 Example:

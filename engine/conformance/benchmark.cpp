@@ -124,6 +124,15 @@ void time_all(std::vector<Contestant>& contestants, const BenchmarkOptions& opti
 
 } // namespace
 
+Timing time_stream(Device& device, uint64_t bytes, uint32_t samples)
+{
+    Scaling stream(device, bytes);
+    stream.run();
+    std::vector<double> us;
+    for (uint32_t i = 0; i < samples; ++i) us.push_back(time_us([&] { stream.run(); }));
+    return timing_of(std::move(us));
+}
+
 Timing timing_of(std::vector<double> us)
 {
     if (us.empty()) return {};

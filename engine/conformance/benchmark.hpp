@@ -49,6 +49,9 @@ std::vector<Benchmark> benchmarks();
 BenchmarkResult run_benchmark(Device& device, Device& host, const Benchmark& benchmark,
                               const BenchmarkOptions& options);
 
+/// Scaling `bytes` / 2 bytes in place, which reads and writes `bytes` in all.
+Timing time_stream(Device& device, uint64_t bytes, uint32_t samples);
+
 Timing timing_of(std::vector<double> us);
 
 } // namespace gramian

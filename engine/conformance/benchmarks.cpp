@@ -124,8 +124,8 @@ gramian_status gramian_benchmarks_get(const gramian_benchmarks* all, uint32_t in
     });
 }
 
-gramian_status gramian_benchmarks_run(gramian_benchmarks* all, uint32_t index,
-                                      const gramian_benchmark_options* options, gramian_benchmark_result* result)
+gramian_status gramian_benchmarks_run(gramian_benchmarks* all, uint32_t index, const gramian_benchmark_options* options,
+                                      gramian_benchmark_result* result)
 {
     return guard([&] {
         require_pointer(all, "benchmarks");
@@ -153,5 +153,18 @@ gramian_status gramian_benchmarks_run(gramian_benchmarks* all, uint32_t index,
         out.peer_us = found.peer.median_us;
         copy_text(out.reason, sizeof out.reason, found.reason);
         write_struct(result, out);
+    });
+}
+
+gramian_status gramian_benchmarks_stream(gramian_benchmarks* all, uint64_t bytes, uint32_t samples, double* median_us)
+{
+    return guard([&] {
+        require_pointer(all, "benchmarks");
+        require_pointer(median_us, "median_us");
+        if (bytes == 0 || samples == 0 || bytes > uint64_t{256} << 20) {
+            raise(Status::invalid_argument, "stream: {} bytes and {} samples: expected 1 to 256 MiB, and a sample",
+                  bytes, samples);
+        }
+        *median_us = time_stream(*all->device, bytes, samples).median_us;
     });
 }

@@ -123,3 +123,48 @@ TEST_CASE("program: two threads may run programs of one device")
     CHECK(same_bits(one.answer(), expected));
     CHECK(same_bits(two.answer(), expected));
 }
+
+TEST_CASE("program: launches that follow the slots take those at work, window by window, and touch no other")
+{
+    constexpr uint32_t kSlots = 9;
+    constexpr uint32_t kTokens = 7; // rows of a slot
+    constexpr uint32_t kWidth = 20;
+    Device& device = test_device();
+    ArenaLayout io_layout(Arena::io);
+    ArenaLayout scratch(Arena::activations);
+    const Tensor x = io_layout.take({kSlots * kTokens, kWidth});
+    const Tensor y = io_layout.take({kSlots * kTokens, kWidth});
+    LaunchList list;
+    Recorder recorder{list, device.caps(), scratch, kSlots};
+    PointwiseOperands operands;
+    operands.activation = Activation::relu;
+    pointwise(recorder, Pointwise::activate, x, operands, y);
+    const IoRange all{0, io_layout.bytes()};
+    std::array<std::unique_ptr<Memory>, 2> windows;
+    std::array<Arenas, 2> arenas{};
+    for (size_t i = 0; i < 2; ++i) {
+        windows[i] = device.allocate(MemoryKind::io, io_layout.bytes(), "window");
+        arenas[i].memory[static_cast<size_t>(Arena::io)] = windows[i].get();
+    }
+    const auto program = device.compile(list, arenas, {"slots", all, all, false, kSlots});
+    const auto floats = [&](size_t window, const Tensor& tensor) {
+        return reinterpret_cast<float*>(windows[window]->mapped()) + tensor.offset;
+    };
+    for (const auto& [first, second] : {std::pair{9U, 9U}, {0U, 5U}, {1U, 0U}, {8U, 3U}}) {
+        for (size_t i = 0; i < 2; ++i) {
+            std::fill_n(floats(i, x), x.element_count(), 2.0F + static_cast<float>(i));
+            std::fill_n(floats(i, y), y.element_count(), -1.0F);
+        }
+        program->set_slots(0, first);
+        program->set_slots(1, second);
+        program->run();
+        for (size_t i = 0; i < 2; ++i) {
+            const uint32_t at_work = (i == 0 ? first : second) * kTokens * kWidth;
+            const float* found = floats(i, y);
+            CHECK(std::all_of(found, found + at_work, [&](float v) { return v == 2.0F + static_cast<float>(i); }));
+            // The last group may reach a little past the slots at work: what idle slots hold is nobody's.
+            const float* idle = found + std::min<size_t>((at_work + 63) / 64 * 64, y.element_count());
+            CHECK(std::all_of(idle, found + y.element_count(), [](float v) { return v == -1.0F; }));
+        }
+    }
+}

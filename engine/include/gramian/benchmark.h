@@ -60,6 +60,11 @@ GRAMIAN_API gramian_status gramian_benchmarks_run(gramian_benchmarks* benchmarks
                                                   const gramian_benchmark_options* options,
                                                   gramian_benchmark_result* result);
 
+/* Median microseconds of scaling bytes / 2 bytes in place on the same device, which reads and writes `bytes` in all:
+ * up to 256 MiB. What anything else that moves as many bytes is measured against. */
+GRAMIAN_API gramian_status gramian_benchmarks_stream(gramian_benchmarks* benchmarks, uint64_t bytes, uint32_t samples,
+                                                     double* median_us);
+
 #ifdef __cplusplus
 }
 #endif
