@@ -3,6 +3,7 @@
 #include "conformance/boundary.hpp"
 #include "gramian/benchmark.h"
 #include "ops/linear_attention_cases.hpp"
+#include "ops/log_attention_cases.hpp"
 
 using namespace gramian;
 
@@ -31,6 +32,18 @@ Benchmark decode(const char* layer, uint32_t width, uint32_t heads, uint32_t bat
             linear_attention_case(layer, size),
             true,
             state_traffic(size)};
+}
+
+/// One token of log-space attention with heads of 64. Its state is a pair of floats an element, or signed, one.
+Benchmark decode_logs(bool is_signed, uint32_t heads, uint32_t batch)
+{
+    constexpr uint32_t kWidth = 64;
+    const char* layer = is_signed ? "log_signed" : "log";
+    return {fmt::format("decode.{}_d{}_h{}_b{}", layer, kWidth, heads, batch),
+            {{"layer", layer}, {"d", kWidth}, {"heads", heads}, {"batch", batch}, {"tokens", 1}},
+            log_attention_case({batch, 1, heads, kWidth, kWidth, is_signed}),
+            true,
+            uint64_t{8} * batch * heads * kWidth * ((is_signed ? 1 : 2) * kWidth + 2)};
 }
 
 /// T tokens at once, eight heads of 64.
@@ -70,6 +83,10 @@ std::vector<Benchmark> gramian::benchmarks()
         decode("gated_delta_net", 64, 8, 1),
         decode("gated_delta_net", 64, 8, 8),
         decode("rwkv7", 64, 8, 8),
+        decode_logs(false, 8, 1),
+        decode_logs(false, 8, 8),
+        decode_logs(true, 8, 1),
+        decode_logs(true, 8, 8),
         prefill("gla", 16),
         prefill("gla", 64),
         prefill("gla", 256),

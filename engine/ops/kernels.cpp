@@ -2,6 +2,7 @@
 
 #include "base/hash.hpp"
 #include "ops/linear_recurrence.hpp"
+#include "ops/log_attention.hpp"
 #include "ops/query_solve.hpp"
 #include "ops/ridge_solve.hpp"
 #include "spirv/append.h"
@@ -32,6 +33,8 @@
 #include "spirv/local_attention.h"
 #include "spirv/local_keep.h"
 #include "spirv/log_attention.h"
+#include "spirv/log_attention_software_storage.h"
+#include "spirv/log_attention_software_texels.h"
 #include "spirv/log_linear_attention.h"
 #include "spirv/log_recurrence.h"
 #include "spirv/log_state.h"
@@ -96,6 +99,8 @@ const Shader linear_attention_software_storage{"linear_attention_software_storag
 const Shader linear_attention_software_texels{"linear_attention_software_texels",
                                               linear_attention_software_texels_spirv};
 const Shader log_attention{"log_attention", log_attention_spirv};
+const Shader log_attention_software_storage{"log_attention_software_storage", log_attention_software_storage_spirv};
+const Shader log_attention_software_texels{"log_attention_software_texels", log_attention_software_texels_spirv};
 const Shader log_linear_attention{"log_linear_attention", log_linear_attention_spirv};
 const Shader log_recurrence{"log_recurrence", log_recurrence_spirv};
 const Shader log_state{"log_state", log_state_spirv};
@@ -170,6 +175,12 @@ std::vector<KernelChoice> table_of(const Caps& caps)
         {&kernels::local_attention, true, "eva, lara"},
         {&kernels::local_keep, true, "eva, token by token"},
         {&kernels::log_attention, true, any},
+        {&kernels::log_attention_software_storage,
+         log_attention_shares_by_subgroup(caps) &&
+             !(caps.has_state_texels && !caps.refuses(kernels::log_attention_software_texels.name)),
+         "D and E of 16, 32, 64 or 128, updating and reading: software drivers with subgroup operations"},
+        {&kernels::log_attention_software_texels, log_attention_shares_by_subgroup(caps) && caps.has_state_texels,
+         "the same, where a texel buffer holds any arena: it is faster to read there"},
         {&kernels::log_linear_attention, true, any},
         {&kernels::log_recurrence, true, any},
         {&kernels::log_state, true, any},

@@ -1,11 +1,13 @@
 #include "ops/linear_recurrence.hpp"
 
+#include "ops/hot_kernels.hpp"
 #include "ops/kernels.hpp"
 #include "ops/linear_attention_chunked.hpp"
 #include "ops/linear_recurrence_twin.hpp"
 #include "ops/state_read.hpp"
 #include "shaders/linear_attention.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace gramian {
@@ -224,19 +226,12 @@ struct Layout {
     uint64_t trips = 0;
 };
 
-bool is_hot(uint32_t size)
-{
-    return size == 16 || size == 32 || size == 64 || size == 128;
-}
-
-/// Decided by shapes and device alone: a stream must meet the same sums however it is cut, and in whatever company.
 bool is_hot_shape(const LinearRecurrence& r)
 {
-    const auto is_aligned = [](const Tensor* tensor) { return !tensor || tensor->offset % 4 == 0; };
-    return is_hot(r.k.shape[3]) && is_hot(r.v.shape[3]) && !r.state_z && is_aligned(&r.q) && is_aligned(&r.k) &&
-           is_aligned(&r.v) && is_aligned(&r.o) && is_aligned(&r.state) && is_aligned(r.initial) &&
-           is_aligned(r.decay) && is_aligned(r.beta) && is_aligned(r.erase_read) && is_aligned(r.erase_write) &&
-           is_aligned(r.value_gain) && is_aligned(r.bonus);
+    const auto tensors = {&r.q,    &r.k,   &r.v,         &r.o,          &r.state,     r.initial,
+                          r.decay, r.beta, r.erase_read, r.erase_write, r.value_gain, r.bonus};
+    return has_hot_width(r.k.shape[3]) && has_hot_width(r.v.shape[3]) && !r.state_z &&
+           std::all_of(tensors.begin(), tensors.end(), is_vector_aligned);
 }
 
 Layout sharded_layout(const LinearRecurrence& r)
@@ -256,21 +251,9 @@ Layout sharded_layout(const LinearRecurrence& r)
     return layout;
 }
 
-/// Whether every group of a launch has one token to take, so that its kernel need not ask. The groups of a program's
-/// slots follow those at work, so that none is idle.
-bool is_step(const Recorder& recorder, const LinearRecurrence& r)
-{
-    return r.count == 1 && r.map.counts == kNone && (r.map.streams == kNone || recorder.slots > 0);
-}
-
-/// Null where the device gave wrong answers with both.
 const Shader* software_kernel(const Caps& caps)
 {
-    using namespace kernels;
-    if (caps.has_state_texels && !caps.refuses(linear_attention_software_texels.name)) {
-        return &linear_attention_software_texels;
-    }
-    return caps.refuses(linear_attention_software_storage.name) ? nullptr : &linear_attention_software_storage;
+    return vector_kernel(caps, kernels::linear_attention_software_texels, kernels::linear_attention_software_storage);
 }
 
 Layout software_layout(const Recorder& recorder, const LinearRecurrence& r)
@@ -283,7 +266,7 @@ Layout software_layout(const Recorder& recorder, const LinearRecurrence& r)
     const uint32_t block = std::clamp(kMostVectors / (4 * fours), 1U, 4U);
     Layout layout;
     layout.kernel = {software_kernel(recorder.caps), constants_of(r, 0)};
-    const auto add = {lanes, width, vectors, fours, block, is_step(recorder, r) ? 1U : 0U};
+    const auto add = {lanes, width, vectors, fours, block, is_step(recorder, r.count, r.map) ? 1U : 0U};
     layout.kernel.constants.insert(layout.kernel.constants.end(), add);
     layout.blocks = vectors / block;
     layout.trips = 1 + fours + uint64_t{2} * block * 4 * fours;
@@ -314,7 +297,7 @@ Layout layout_of(const Recorder& recorder, const LinearRecurrence& r)
 
 bool shares_by_subgroup(const Caps& caps)
 {
-    return caps.is_software && caps.has_subgroup_operations && caps.subgroup_size >= 4 && software_kernel(caps);
+    return runs_subgroups_as_vectors(caps) && software_kernel(caps);
 }
 
 void linear_recurrence(Recorder& recorder, const LinearRecurrence& r)

@@ -1,9 +1,12 @@
 #include "ops/log_attention.hpp"
 
+#include "ops/hot_kernels.hpp"
 #include "ops/kernels.hpp"
 #include "ops/log_attention_twin.hpp"
 #include "ops/state_read.hpp"
 #include "shaders/log_attention.h"
+
+#include <algorithm>
 
 namespace gramian {
 namespace {
@@ -25,6 +28,9 @@ enum Constant : uint32_t {
     kUpdates,
     kReads
 };
+
+// The software kernel has its own from 5 on; those that both have stand in the same places.
+static_assert(kWidth == 6 && kHasInitial == 7 && kIsSigned == 8);
 
 struct Halves {
     bool updates;
@@ -93,7 +99,7 @@ void check(const LogAttention& a, Halves halves)
     }
 }
 
-std::vector<uint32_t> constants_of(const LogAttention& a, Halves halves, uint32_t width, bool has_initial)
+std::vector<uint32_t> constants_of(const LogAttention& a, Halves halves, uint32_t width)
 {
     const auto arena = [](const Tensor& tensor, bool is_used) {
         return is_used ? arena_constant(tensor) : static_cast<uint32_t>(Arena::activations);
@@ -105,10 +111,66 @@ std::vector<uint32_t> constants_of(const LogAttention& a, Halves halves, uint32_
             arena_constant(a.state),
             columns_per_group(a.state.shape.last()),
             width,
-            has_initial,
+            0U,
             a.is_signed,
             halves.updates,
             halves.reads};
+}
+
+/// Which kernel, its constants, and what of 60,000 loop trips a token takes.
+struct Layout {
+    Kernel kernel;
+    uint64_t trips = 1;
+};
+
+const Shader* software_kernel(const Caps& caps)
+{
+    return vector_kernel(caps, kernels::log_attention_software_texels, kernels::log_attention_software_storage);
+}
+
+bool is_hot_shape(const LogAttention& a, Halves halves)
+{
+    const auto tensors = {&a.q, &a.k, &a.v, &a.y, &a.state, &a.state_z, a.initial, a.initial_z};
+    return halves.updates && halves.reads && has_hot_width(a.k.shape[3]) && has_hot_width(a.state.shape.last()) &&
+           std::all_of(tensors.begin(), tensors.end(), is_vector_aligned);
+}
+
+Layout software_layout(const Recorder& recorder, const LogAttention& a)
+{
+    constexpr uint32_t kMostVectors = 64; // of state a lane: more take seconds to compile
+    const uint32_t width = a.k.shape[3];
+    const uint32_t vectors = a.state.shape.last() / 4;
+    const uint32_t lanes = recorder.caps.subgroup_size;
+    const uint32_t fours = ceil_div(width, 4 * lanes);
+    const uint32_t block = std::clamp(kMostVectors / (4 * fours * (a.is_signed ? 1 : 2)), 1U, 4U);
+    Layout layout;
+    layout.kernel.shader = software_kernel(recorder.caps);
+    layout.kernel.constants = {arena_constant(a.q),
+                               arena_constant(a.k),
+                               arena_constant(a.v),
+                               arena_constant(a.y),
+                               arena_constant(a.state),
+                               lanes * vectors / block,
+                               width,
+                               0,
+                               a.is_signed,
+                               lanes,
+                               vectors,
+                               fours,
+                               block,
+                               is_step(recorder, a.count, a.map)};
+    layout.trips = 2 + 3 * fours + uint64_t{2} * block * 4 * fours;
+    return layout;
+}
+
+Layout any_layout(const LogAttention& a, Halves halves)
+{
+    const uint32_t width = (halves.updates ? a.k : a.q).shape[3];
+    const uint32_t columns = a.state.shape.last();
+    const uint32_t group_columns = columns_per_group(columns);
+    // The test that ends a loop counted: rows of Z twice, rows of S, the merging of the lanes twice.
+    const uint64_t block = 2 * ceil_div(width, 64) + ceil_div(width, 64 / group_columns) + 18;
+    return {{&kernels::log_attention, constants_of(a, halves, width)}, ceil_div(columns, group_columns) * block};
 }
 
 void record(Recorder& recorder, const LogAttention& a, Halves halves)
@@ -116,13 +178,10 @@ void record(Recorder& recorder, const LogAttention& a, Halves halves)
     check(a, halves);
     const Shape& k = halves.updates ? a.k.shape : a.q.shape;
     const uint32_t columns = a.state.shape.last();
-    const uint32_t group_columns = columns_per_group(columns);
-    // Loop trips of an invocation for one token, the test that ends a loop counted: rows of Z twice, rows of S, the
-    // merging of the lanes twice.
-    const uint64_t trips =
-        uint64_t{ceil_div(columns, group_columns)} * (2 * ceil_div(k[3], 64) + ceil_div(k[3], 64 / group_columns) + 18);
-    const uint32_t most =
-        halves.updates ? static_cast<uint32_t>(std::max<uint64_t>(1, kMaxTrips / trips)) : recorder.caps.max_groups;
+    const bool is_software = log_attention_shares_by_subgroup(recorder.caps) && is_hot_shape(a, halves);
+    const Layout layout = is_software ? software_layout(recorder, a) : any_layout(a, halves);
+    const uint32_t most = halves.updates ? static_cast<uint32_t>(std::max<uint64_t>(1, kMaxTrips / layout.trips))
+                                         : recorder.caps.max_groups;
     bool has_initial = !halves.updates || a.initial != nullptr;
     const Tensor& initial = halves.updates && a.initial ? *a.initial : a.state;
     const Tensor& initial_z = halves.updates && a.initial_z ? *a.initial_z : a.state_z;
@@ -145,7 +204,8 @@ void record(Recorder& recorder, const LogAttention& a, Halves halves)
         p.first = a.first + done;
         p.count = std::min(most, a.count - done);
         Launch launch;
-        launch.kernel = {&kernels::log_attention, constants_of(a, halves, k[3], has_initial)};
+        launch.kernel = layout.kernel;
+        launch.kernel.constants[kHasInitial] = has_initial;
         launch.set_push(p);
         launch.groups = {halves.updates ? 1 : p.count, k[2], k[0]};
         launch.reads = {initial.slice(), initial_z.slice()};
@@ -168,6 +228,11 @@ void record(Recorder& recorder, const LogAttention& a, Halves halves)
 }
 
 } // namespace
+
+bool log_attention_shares_by_subgroup(const Caps& caps)
+{
+    return runs_subgroups_as_vectors(caps) && software_kernel(caps);
+}
 
 void log_attention(Recorder& recorder, const LogAttention& attention)
 {

@@ -40,4 +40,7 @@ void pairs_to_logs(Recorder& recorder, const Tensor& pairs, const Tensor& logs);
 void means_to_sums(Recorder& recorder, const Tensor& means, const Tensor& z, const Tensor& sums);
 void sums_to_means(Recorder& recorder, const Tensor& sums, const Tensor& z, const Tensor& means);
 
+/// Whether log_attention, for D and E of 16, 32, 64 and 128, uses the kernel for drivers that run on a processor.
+bool log_attention_shares_by_subgroup(const Caps& caps);
+
 } // namespace gramian

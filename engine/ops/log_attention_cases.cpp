@@ -1,6 +1,6 @@
 // Cases of `log_attention`, `log_recurrence` and `log_linear_attention`: short ones, extreme ones, and what 1e5 tokens
 // do to a state.
-#include "ops/cases.hpp"
+#include "ops/log_attention_cases.hpp"
 #include "ops/log_attention_twin.hpp"
 #include "ops/log_linear_attention_twin.hpp"
 #include "ops/log_recurrence_twin.hpp"
@@ -45,7 +45,15 @@ constexpr LogRow kLogRows[] = {
     {"signed.t4_d64_e64", 2, 4, 4, 1, 64, 64, 1, kSigned},
     {"signed.large_keys", 1, 40, 40, 2, 9, 5, 60, kSigned},
     {"signed.context", 2, 3, 50, 2, 8, 4, 1, kSigned, kContext},
+    {"t5_d32_e128", 2, 5, 5, 2, 32, 128, 1, !kSigned, true, true, false}, // kernels of their own, and their limits
+    {"t3_d128_e32", 1, 3, 3, 2, 128, 32, 1, !kSigned, true, true, false},
+    {"extreme.t40_d16_e32", 1, 40, 40, 2, 16, 32, 60, !kSigned, true, true, false},
+    {"signed.t5_d32_e128", 2, 5, 5, 2, 32, 128, 1, kSigned, true, true, false},
+    {"signed.t3_d128_e32", 1, 3, 3, 2, 128, 32, 1, kSigned, true, true, false},
+    {"signed.large_keys.t40_d16_e32", 1, 40, 40, 2, 16, 32, 60, kSigned, true, true, false},
     {"t300_d16_e16", 1, 300, 300, 1, 16, 16, 1, !kSigned, true, true, false},
+    {"drift.t100000_d16_e16", 1, 100'000, 100'000, 1, 16, 16, 1, !kSigned, true, false, false},
+    {"drift.signed.t100000_d16_e16", 1, 100'000, 100'000, 1, 16, 16, 1, kSigned, true, false, false},
     {"drift.t100000", 1, 100'000, 100'000, 1, 3, 2, 1, !kSigned, true, false, false},
     {"drift.signed.t100000", 1, 100'000, 100'000, 1, 3, 2, 1, kSigned, true, false, false},
 };
@@ -142,7 +150,8 @@ private:
     std::vector<double> q_, k_, v_, state_s_, state_z_;
 };
 
-void prepare_log_attention(Problem& problem, const LogRow& row)
+/// expects_states: as the operator gives them out; a node keeps them in another form.
+void prepare_log_attention(Problem& problem, const LogRow& row, bool expects_states = true)
 {
     const Shape key{row.batch, row.tokens, row.heads, row.width};
     const Shape answers{row.batch, row.queries, row.heads, row.columns};
@@ -165,6 +174,7 @@ void prepare_log_attention(Problem& problem, const LogRow& row)
     const Tolerance of_y = row.is_signed ? mean_tolerance(row) : log_tolerance(row, y);
     const Tolerance of_s = row.is_signed ? mean_tolerance(row) : log_tolerance(row, state_s);
     problem.expect(row.is_signed ? "y" : "log_y", answers, of_y) = y;
+    if (!expects_states) return;
     problem.expect("state_s", s, of_s) = state_s;
     problem.expect("state_z", z, log_tolerance(row, state_z)) = state_z;
 }
@@ -273,6 +283,16 @@ void prepare_log_linear(Problem& problem, const LogLinearRow& row)
 }
 
 } // namespace
+
+Case log_attention_case(const LogAttentionSize& size)
+{
+    const LogRow row{"",           size.batch, size.tokens,    size.tokens, size.heads, size.width,
+                     size.columns, 1,          size.is_signed, true,        false};
+    return {fmt::format("log_attention.{}b{}_t{}_h{}_d{}_e{}.f32", size.is_signed ? "signed." : "", size.batch,
+                        size.tokens, size.heads, size.width, size.columns),
+            "log_attention", attributes_of(row),
+            [row](Problem& problem) { prepare_log_attention(problem, row, false); }, false};
+}
 
 void add_log_attention_cases(std::vector<Case>& cases)
 {

@@ -214,6 +214,10 @@ void OperatorProgram::Parts::place_states(const Operator& op, const Attributes& 
         const auto given = std::find_if(inputs.begin(), inputs.end(),
                                         [&](const NamedArray& input) { return input.name == kept.name; });
         const bool is_given = given != inputs.end();
+        if (is_given && given->values.size() != shape.element_count()) {
+            raise(Status::unsupported, "{}: {} {} is not the state as it is kept, {}", name, kept.name,
+                  given->shape.text(), shape.text());
+        }
         placed.uploads.emplace_back(tensor, is_given ? given->values : std::vector<float>(shape.element_count()));
     }
 }
