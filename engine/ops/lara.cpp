@@ -76,6 +76,10 @@ std::vector<std::pair<std::string, Shape>> infer(const Attributes& attributes, c
         raise(attributes.status(), "{}: attribute 'landmarks' is missing", attributes.where());
     }
     const uint32_t landmarks = attributes.count("landmarks", 0, 1, kMaxLandmarks);
+    if (q[1] == 1 && landmarks > 1) { // as a model is read, one token at a time
+        raise(Status::unsupported, "{}: {} landmarks of 1 token: lara sees all tokens at once, and is no node",
+              attributes.where(), landmarks);
+    }
     if (q[1] % landmarks != 0) {
         raise(attributes.status(), "{}: attribute 'landmarks': {} do not divide the {} tokens", attributes.where(),
               landmarks, q[1]);
