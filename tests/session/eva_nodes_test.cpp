@@ -227,4 +227,17 @@ TEST_CASE("eva, lara: what sees later tokens is no node")
     const Model model = model_of(form);
     refused(Status::unsupported, "a node that goes token by token needs 'causal'",
             [&] { (void)make_session(model, 1); });
+    ModelFile file;
+    file.json = Json::parse(R"({"version":1,"name":"sampled","inputs":[{"name":"x","size":2}],
+        "outputs":[{"name":"y","size":2}],"nodes":[{"op":"lara","in":["x","x","x"],"out":["y"],
+        "attributes":{"landmarks":4},"weights":{
+        "mu_q.weight":"w","mu_q.bias":"b","mu_q.norm.weight":"b","mu_q.norm.bias":"b",
+        "mu_k.weight":"w","mu_k.bias":"b","mu_k.norm.weight":"b","mu_k.norm.bias":"b"}}]})");
+    file.store("w", {2, 2}, {1, 0, 0, 1});
+    file.store("b", {2}, {0, 0});
+    refused(Status::unsupported, "lara sees all tokens at once, and is no node",
+            [&] { (void)file.parse(test_device()); });
+    file.json["nodes"][0]["attributes"]["landmarks"] = 1;
+    const Model sampled = file.parse(test_device());
+    refused(Status::unsupported, "has no causal form: it is no node", [&] { (void)make_session(sampled, 1); });
 }
