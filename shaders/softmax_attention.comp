@@ -17,6 +17,8 @@ layout(constant_id = 5) const uint kHasVectors = 0; // rows of q and k are whole
 layout(constant_id = 6) const uint kHasRing = 0;    // k, v: the new tokens; older ones are in a ring
 layout(constant_id = 7) const uint kRingArena = kState;
 layout(push_constant) uniform Push { SoftmaxAttentionParameters p; };
+#define attention p
+#include "common/pair_rows.glsl"
 
 const float kNever = -3.4e38; // a score below every other; e^(kNever - m) is 0
 shared float reduced[64];
@@ -47,56 +49,18 @@ void reduce_columns(uint lane, float value, uint columns)
     barrier();
 }
 
-float score(uint arena, uint q, uint k)
-{
-    float sum = 0.0;
-    if (kHasVectors == 1) {
-        for (uint i = 0; i < p.width; i += 4) {
-            vec4 a = load_vector(kQArena, (q + i) / 4);
-            vec4 b = load_vector(arena, (k + i) / 4);
-            sum = fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, sum))));
-        }
-        return p.scale * sum;
-    }
-    for (uint i = 0; i < p.width; ++i) sum = fma(load(kQArena, q + i), load(arena, k + i), sum);
-    return p.scale * sum;
-}
-
-// Rows of pair `key`, of a head: in k and v, or in the ring where it is older than the new tokens.
-uint given_row(uint batch, uint key, uint head)
-{
-    return ((kHasRing == 1 ? batch * p.tokens + p.first : batch * p.keys) + key) * p.heads + head;
-}
-uint ring_row(uint stream, uint key, uint head) { return (stream * p.keys + key % p.keys) * p.heads + head; }
-
 void main()
 {
     uint lane = gl_LocalInvocationID.x;
-    uint slot = (p.first_row + gl_WorkGroupID.x) / p.queries;
-    uint token = (p.first_row + gl_WorkGroupID.x) % p.queries;
-    uint row = slot * p.tokens + p.first + token;
-    uint head = gl_WorkGroupID.y;
-    uint stream = readable_stream_of(p.streams, slot);
+    Query query = query_of(p.first_row + gl_WorkGroupID.x, gl_WorkGroupID.y);
     uint column = gl_WorkGroupID.z * kColumns + lane % kColumns;
-    uint before = 0; // pairs in the ring
-    if (kHasRing == 1) before = p.total == kNone ? p.position : state_words[p.total + 2 * stream];
-    uint query = before + token;
-    uint end = kHasRing == 1 ? query + 1 : p.total == kNone ? p.keys : state_words[p.total + stream];
-    if (p.is_causal == 1) end = min(end, query + 1);
-    if (p.window > 0) end = min(end, query + p.window);
-    uint begin = p.window > 0 ? query + 1 - min(query + 1, p.window) : 0;
-    uint batch = kHasRing == 1 ? slot : stream;
-    uint q = p.q + (row * p.heads + head) * p.width;
     float largest = kNever;
     float sum = 0.0;   // of the weights, this lane's share
     float mixed = 0.0; // of weight * value, this lane's share of its column
-    for (uint first = begin / 64 * 64; first < end; first += 64) {
+    for (uint first = query.begin / 64 * 64; first < query.end; first += 64) {
         uint key = first + lane;
-        bool visible = key >= begin && key < end;
-        bool is_old = key < before;
-        float s = kNever;
-        if (visible && is_old) s = score(kRingArena, q, p.ring_k + ring_row(stream, key, head) * p.width);
-        if (visible && !is_old) s = score(kKArena, q, p.k + given_row(batch, key - before, head) * p.width);
+        bool visible = key >= query.begin && key < query.end;
+        float s = visible ? score(query, key) : kNever;
         float next = max(largest, reduce_max(lane, s));
         float fade = exp(largest - next);
         float weight = visible ? exp(s - next) : 0.0;
@@ -104,13 +68,10 @@ void main()
         barrier();
         sum = fma(sum, fade, weight);
         mixed *= fade;
-        uint count = min(64, end - first);
+        uint count = min(64, query.end - first);
         for (uint j = lane / kColumns; j < count; j += 64 / kColumns) {
             if (column >= p.columns || !(weights[j] > 0.0)) continue; // what is not visible may hold anything
-            uint n = first + j;
-            float value = n < before ? load(kRingArena, p.ring_v + ring_row(stream, n, head) * p.columns + column)
-                                     : load(kVArena, p.v + given_row(batch, n - before, head) * p.columns + column);
-            mixed = fma(weights[j], value, mixed);
+            mixed = fma(weights[j], value_at(query, first + j, column), mixed);
         }
         largest = next;
     }
@@ -119,6 +80,6 @@ void main()
     reduce_columns(lane, mixed, kColumns);
     if (lane < kColumns && column < p.columns) {
         float o = total > 0.0 ? reduced[lane] / total : 0.0; // nothing visible: 0
-        store(kOArena, p.o + (row * p.heads + head) * p.columns + column, o);
+        store(kOArena, p.o + query.row * p.columns + column, o);
     }
 }

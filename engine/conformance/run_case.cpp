@@ -1,6 +1,7 @@
 #include "conformance/run_case.hpp"
 
 #include "base/hash.hpp"
+#include "conformance/check_sparse.hpp"
 
 #include <cmath>
 #include <cstring>
@@ -99,6 +100,11 @@ CaseResult run(Device& device, const Case& test, uint64_t seed, uint32_t repeat)
         }
     }
     CaseResult result = compare_all(test, problem, outputs);
+    if (test.op == "value_aware_sparse" && result.status == CaseStatus::pass) {
+        if (const std::string found = check_sparse(test, problem, outputs); !found.empty()) {
+            result = failed(CaseStatus::fail, found);
+        }
+    }
     std::sort(us.begin(), us.end());
     result.us = us[us.size() / 2];
     return result;

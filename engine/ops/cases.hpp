@@ -94,6 +94,7 @@ void add_categorical_cases(std::vector<Case>& cases);
 void add_eva_cases(std::vector<Case>& cases);
 void add_lara_cases(std::vector<Case>& cases);
 void add_gated_cell_cases(std::vector<Case>& cases);
+void add_random_feature_attention_cases(std::vector<Case>& cases);
 void add_short_conv_cases(std::vector<Case>& cases);
 void add_sigma_intention_cases(std::vector<Case>& cases);
 void add_gate_synapse_cases(std::vector<Case>& cases);

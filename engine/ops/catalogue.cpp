@@ -12,6 +12,7 @@ std::vector<Case> catalogue()
     add_boolean_functions_cases(cases);
     add_linear_attention_cases(cases);
     add_log_attention_cases(cases);
+    add_random_feature_attention_cases(cases);
     add_ridge_solve_cases(cases);
     add_ridge_solve_hazards(cases);
     add_ridge_solve_solver_cases(cases);

@@ -54,6 +54,8 @@
 #include "spirv/simplex.h"
 #include "spirv/softmax_attention.h"
 #include "spirv/solve_report.h"
+#include "spirv/sparse_answer.h"
+#include "spirv/sparse_pairs.h"
 #include "spirv/square_root.h"
 #include "spirv/state_read.h"
 #include "spirv/state_rows.h"
@@ -120,6 +122,8 @@ const Shader short_conv{"short_conv", short_conv_spirv};
 const Shader simplex{"simplex", simplex_spirv};
 const Shader softmax_attention{"softmax_attention", softmax_attention_spirv};
 const Shader solve_report{"solve_report", solve_report_spirv};
+const Shader sparse_answer{"sparse_answer", sparse_answer_spirv};
+const Shader sparse_pairs{"sparse_pairs", sparse_pairs_spirv};
 const Shader square_root{"square_root", square_root_spirv};
 const Shader state_read{"state_read", state_read_spirv};
 const Shader state_rows{"state_rows", state_rows_spirv};
@@ -204,6 +208,8 @@ std::vector<KernelChoice> table_of(const Caps& caps)
         {&kernels::simplex, true, any},
         {&kernels::softmax_attention, true, any},
         {&kernels::solve_report, true, any},
+        {&kernels::sparse_answer, true, any},
+        {&kernels::sparse_pairs, true, any},
         {&kernels::square_root, true, any},
         {&kernels::state_read, true, any},
         {&kernels::state_rows, true, any},

@@ -60,6 +60,8 @@ extern const Shader short_conv;
 extern const Shader simplex;
 extern const Shader softmax_attention;
 extern const Shader solve_report;
+extern const Shader sparse_answer;
+extern const Shader sparse_pairs;
 extern const Shader square_root;
 extern const Shader state_read;
 extern const Shader state_rows;

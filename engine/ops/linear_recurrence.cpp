@@ -279,10 +279,10 @@ Layout any_layout(const LinearRecurrence& r)
     const uint32_t columns = r.v.shape[3];
     const uint32_t group_columns = columns_per_group(columns);
     const uint32_t blocks = ceil_div(columns, group_columns);
-    // Rows of S once or twice, rows of z, the sums over lanes.
+    // Rows of S once or twice, rows of z, the sums over lanes, and the trip that ends each of these loops.
     const uint32_t rows = ceil_div(width, 64 / group_columns);
     const uint64_t sweeps = r.rule == EraseRule::none ? 1 : 2;
-    const uint64_t trips = (sweeps * (rows + 7) + ceil_div(width, 64)) * (r.state_z ? blocks : 1) + 1;
+    const uint64_t trips = (sweeps * (rows + 8) + ceil_div(width, 64) + 1) * (r.state_z ? blocks : 1) + 1;
     return {{&kernels::linear_attention, constants_of(r, group_columns)}, r.state_z ? 1 : blocks, trips};
 }
 

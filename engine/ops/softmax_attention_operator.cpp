@@ -3,11 +3,12 @@
 //
 // q: [B,T,H,D], k: [B,N,H,D], v: [B,N,H,E] -> o: [B,T,H,E]. A node keeps `capacity` pairs a stream and refuses what
 // would exceed them; with a window of w keys the last w are enough, however long the stream. `chunks`: the sequence
-// piece by piece, as a node decodes it.
+// piece by piece, as a node decodes it. `budget` R: each answer is made of R of the pairs that its query sees, chosen
+// by the `method` of value_aware_sparse (topk_refit).
 #include "ops/append.hpp"
 #include "ops/operator.hpp"
 #include "ops/pieces.hpp"
-#include "ops/softmax_attention.hpp"
+#include "ops/sparse_attention.hpp"
 
 #include <cmath>
 #include <numeric>
@@ -39,6 +40,23 @@ uint32_t softmax_capacity(const Attributes& attributes)
     return attributes.count("capacity", 0, 1, kMaxCapacity);
 }
 
+constexpr std::string_view kMethods[] = {"oblivious", "topk_refit", "frank_wolfe", "forward", "exact"};
+
+uint32_t budget_of(const Attributes& attributes)
+{
+    return attributes.count("budget", 0, 0, 65'536);
+}
+
+/// The answer, of all keys or of a budget of them.
+void attend(Recorder& recorder, const Attributes& attributes, const SoftmaxAttention& attention)
+{
+    const auto method = static_cast<SparseMethod>(attributes.choice("method", kMethods, 1));
+    if (const uint32_t budget = budget_of(attributes); budget > 0)
+        sparse_attention(recorder, attention, budget, method);
+    else
+        softmax_attention(recorder, attention);
+}
+
 Shapes infer_softmax(const Attributes& attributes, const Tensors& in)
 {
     const Shape& q = in.at("q").shape;
@@ -60,6 +78,11 @@ Shapes infer_softmax(const Attributes& attributes, const Tensors& in)
         raise(Status::invalid_argument, "softmax_attention: attribute 'chunks' needs causal");
     }
     (void)pieces_of(attributes, q[1]);
+    (void)attributes.choice("method", kMethods, 1);
+    if (attributes.has("method") && budget_of(attributes) == 0) {
+        raise(Status::invalid_argument, "softmax_attention: attribute 'method' chooses the keys of a budget: expected "
+                                        "'budget' as well");
+    }
     return {{"o", {q[0], q[1], q[2], v[3]}}};
 }
 
@@ -121,7 +144,7 @@ void record_ring(Recorder& recorder, const Attributes& attributes, const Tensors
     const PairRing ring{states.at("k"), states.at("v"), &states.at("total"), 0, fold_of(ring_of(attributes, 0))};
     attention.ring = &ring;
     attention.map = map;
-    softmax_attention(recorder, attention);
+    attend(recorder, attributes, attention);
     ring_append(recorder, ring, attention.k, attention.v, 0, attention.k.shape[1], map);
 }
 
@@ -146,7 +169,7 @@ void record_pieces(Recorder& recorder, const Attributes& attributes, SoftmaxAtte
     attention.ring = &ring;
     for (const uint32_t count : pieces_of(attributes, k[1])) {
         attention.count = count;
-        softmax_attention(recorder, attention);
+        attend(recorder, attributes, attention);
         ring_append(recorder, ring, attention.k, attention.v, attention.first, count, {});
         attention.first += count;
         ring.position += count;
@@ -159,7 +182,7 @@ void record_softmax(Recorder& recorder, const Attributes& attributes, const Tens
     if (attributes.has("chunks"))
         record_pieces(recorder, attributes, attention);
     else
-        softmax_attention(recorder, attention);
+        attend(recorder, attributes, attention);
 }
 
 // Over what a stream was shown ---------------------------------------------------------------------------------------
@@ -200,7 +223,7 @@ void read_softmax(Recorder& recorder, const Attributes& attributes, const Tensor
     attention.total = &states.at("total");
     attention.map = map;
     attention.scale = softmax_scale(attributes, attention.q.shape.last());
-    softmax_attention(recorder, attention);
+    attend(recorder, attributes, attention);
 }
 
 const ContextOps kSoftmaxContext{{"k", "v"}, softmax_states, observe_softmax, nullptr, read_softmax, softmax_capacity};
@@ -213,7 +236,7 @@ Operator softmax_attention_operator()
             .layout = Layout::heads,
             .inputs = {{"q"}, {"k"}, {"v"}},
             .outputs = {"o"},
-            .attributes = {"scale", "causal", "window", "capacity", "chunks"},
+            .attributes = {"scale", "causal", "window", "capacity", "chunks", "budget", "method"},
             .infer = infer_softmax,
             .record = record_softmax,
             .context = &kSoftmaxContext,

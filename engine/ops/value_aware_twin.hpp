@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 namespace gramian::twin {
@@ -26,7 +27,8 @@ public:
         for (uint32_t i = 1; i < points; ++i) nearest = inner(i, i) < inner(nearest, nearest) ? i : nearest;
         weights_[nearest] = 1;
         is_active_[nearest] = true;
-        while (scale_ > 0 && join()) {
+        // Wolfe's algorithm ends by itself, but not among points whose differences are rounding.
+        for (uint32_t joined = 0; scale_ > 0 && joined < 10 * points + 10 && join(); ++joined) {
         }
     }
 
@@ -62,6 +64,8 @@ private:
         const std::vector<Real> x = answer(weights_);
         Real square = 0;
         for (Real value : x) square += value * value;
+        constexpr Real kRounding = 50 * std::numeric_limits<Real>::epsilon();
+        if (square <= kRounding * kRounding * scale_) return false; // the target is met
         uint32_t best = points_;
         Real best_gain = 0;
         for (uint32_t i = 0; i < points_; ++i) {

@@ -1,4 +1,4 @@
-// Properties of softmax attention.
+// Properties of softmax attention and of its estimate by random features.
 #include "arrays.hpp"
 #include "refused.hpp"
 #include "test_device.hpp"
@@ -131,4 +131,76 @@ TEST_CASE("softmax attention: pieces beyond the capacity, or without a causal or
         (void)softmax(inputs, {{"causal", true}, {"chunks", pieces}, {"capacity", 9}});
     });
     refused(Status::invalid_argument, "'chunks' needs causal", [&] { (void)softmax(inputs, {{"chunks", pieces}}); });
+}
+
+TEST_CASE("random-feature attention: in causal order, query t gets what it gets over the first t + 1 keys")
+{
+    const NamedArray q = random_array("q", {1, 70, 2, 6}, 1);
+    const NamedArray k = random_array("k", {1, 70, 2, 6}, 2);
+    const NamedArray v = random_array("v", {1, 70, 2, 3}, 3);
+    const NamedArray projection = random_array("projection", {2, 12, 6}, 4);
+    const auto run = [&](const NamedArray& queries, const NamedArray& keys, const NamedArray& values, const char* kind,
+                         bool is_causal) {
+        return output_of(run_operator(test_device(), "random_feature_attention",
+                                      {{"features", kind}, {"causal", is_causal}, {"denominator_min", 1e-3}},
+                                      {queries, keys, values, projection}),
+                         "o");
+    };
+    const auto first = [](const NamedArray& array, uint32_t from, uint32_t count) {
+        const size_t row = size_t{array.shape[2]} * array.shape[3];
+        return NamedArray{array.name,
+                          {1, count, array.shape[2], array.shape[3]},
+                          {array.values.begin() + static_cast<ptrdiff_t>(from * row),
+                           array.values.begin() + static_cast<ptrdiff_t>((from + count) * row)}};
+    };
+    for (const char* kind : {"favor", "rfa"}) {
+        CAPTURE(kind);
+        const auto causal = run(q, k, v, kind, true);
+        for (const uint32_t t : {0U, 1U, 40U, 69U}) {
+            CAPTURE(t);
+            const auto context = run(first(q, t, 1), first(k, 0, t + 1), first(v, 0, t + 1), kind, false);
+            // Both are off by some roundings of sums whose terms may cancel (rfa).
+            CHECK(relative_error({causal.begin() + t * 6, causal.begin() + t * 6 + 6}, context) < 1e-4);
+        }
+    }
+}
+
+TEST_CASE("softmax attention with a budget: a causal sequence may be cut anywhere, whatever chooses the keys")
+{
+    const std::vector<NamedArray> inputs{random_array("q", {2, 70, 2, 8}, 1), random_array("k", {2, 70, 2, 8}, 2),
+                                         random_array("v", {2, 70, 2, 5}, 3)};
+    for (const char* method : {"oblivious", "topk_refit", "frank_wolfe", "forward", "exact"}) {
+        for (const uint32_t window : {0U, 20U}) {
+            CAPTURE(method);
+            CAPTURE(window);
+            Json attributes = {{"causal", true}, {"window", window}, {"budget", 6}, {"method", method}};
+            const auto expected = softmax(inputs, attributes);
+            for (const auto& pieces : {std::vector<uint32_t>{1, 1, 40, 28}, std::vector<uint32_t>{64, 6}}) {
+                attributes["chunks"] = pieces;
+                CHECK(same_bits(softmax(inputs, attributes), expected));
+            }
+        }
+    }
+}
+
+TEST_CASE("softmax attention with a budget: enough keys answer exactly, and few of them nearly")
+{
+    const std::vector<NamedArray> inputs{random_array("q", {1, 60, 1, 8}, 1), random_array("k", {1, 60, 1, 8}, 2),
+                                         random_array("v", {1, 60, 1, 4}, 3)};
+    const auto all = softmax(inputs, {{"causal", true}});
+    const auto off = [&](uint32_t budget, const char* method) {
+        return relative_error(softmax(inputs, {{"causal", true}, {"budget", budget}, {"method", method}}), all);
+    };
+    CHECK(off(60, "oblivious") < 1e-5);
+    CHECK(off(60, "topk_refit") < 1e-5);
+    CHECK(off(5, "exact") < 1e-5); // one key more than a value has channels
+    CHECK(off(5, "forward") < off(5, "oblivious"));
+    CHECK(off(5, "topk_refit") < off(5, "oblivious"));
+    CHECK(off(5, "oblivious") > 1e-3);
+    refused(Status::invalid_argument, "expected 'budget' as well", [&] {
+        (void)softmax(inputs, {{"causal", true}, {"method", "forward"}});
+    });
+    refused(Status::invalid_argument, "at least E + 1 = 5", [&] {
+        (void)softmax(inputs, {{"causal", true}, {"budget", 4}, {"method", "exact"}});
+    });
 }

@@ -1,4 +1,5 @@
-// Nodes of softmax attention in a session: over a ring of pairs they give what the operator gives over the sequence.
+// Nodes of softmax attention and of its random features in a session: token by token they give what the operator gives
+// over the sequence.
 #include "refused.hpp"
 #include "sliced_model.hpp"
 
@@ -69,6 +70,27 @@ TEST_CASE("softmax attention node: a sequence may be cut anywhere")
         for (const auto& pieces : cuts) {
             Session session = make_session(model, kStreams);
             CHECK(same_bits(prefill_all(session, x, kWidths.total(), kWidths.output(), pieces), steps));
+        }
+    }
+}
+
+TEST_CASE("softmax attention node with a budget: steps and pieces give the bits of the operator over the sequence")
+{
+    constexpr Widths kWidths{2, 5, 3};
+    constexpr uint32_t kTokens = 70;
+    const std::vector<float> x = random_tokens(kWidths, kTokens);
+    for (const char* method : {"oblivious", "topk_refit", "frank_wolfe", "forward"}) {
+        for (const uint32_t window : {0U, 25U}) {
+            CAPTURE(method);
+            CAPTURE(window);
+            const Json mask = {{"causal", true}, {"window", window}, {"budget", 4}, {"method", method}};
+            Json node = mask;
+            node["capacity"] = kTokens;
+            const Model model = attention_model(kWidths, node);
+            const std::vector<float> expected = whole(kWidths, mask, x);
+            CHECK(same_bits(step_all(model, x, kWidths.total(), kWidths.output()), expected));
+            Session session = make_session(model, kStreams);
+            CHECK(same_bits(prefill_all(session, x, kWidths.total(), kWidths.output(), {3, 1, 60, 6}), expected));
         }
     }
 }
@@ -164,4 +186,38 @@ TEST_CASE("softmax attention node before a head that learns: a demonstration lon
     session.begin_demonstration(std::vector<uint32_t>{0});
     show(session, 0, demonstration, {5});
     CHECK(session.position_of(0).pairs == 10);
+}
+
+TEST_CASE("random-feature attention node: a sequence may be cut anywhere, while the stabiliser rises")
+{
+    constexpr uint32_t kTokens = 150, kWidth = 6, kFeatures = 9, kColumns = 3, kTotal = 2 * (2 * kWidth + kColumns);
+    std::vector<float> x = random_values(4, size_t{kStreams} * kTokens * kTotal);
+    for (size_t i = 0; i < x.size(); ++i) {
+        const size_t channel = i % kTotal; // keys lie in the middle
+        const bool is_key = channel >= 2 * kWidth && channel < 4 * kWidth;
+        if (is_key) x[i] *= 0.1F + 0.02F * static_cast<float>(i / kTotal % kTokens);
+    }
+    const NamedArray projection = random_array("projection", {2, kFeatures, kWidth}, 5);
+    const std::vector<std::vector<uint32_t>> cuts{{150}, {1, 149}, {63, 1, 64, 22}, {5, 1, 1, 130, 1, 12}};
+    for (const char* features : {"favor", "rfa"}) {
+        CAPTURE(features);
+        const Json attributes = {{"features", features}, {"causal", true}, {"denominator_min", 1e-2}};
+        Json node = attributes;
+        node["heads"] = 2;
+        ModelFile file = sliced_model("random_feature_attention", node, {2 * kWidth, 2 * kWidth, 2 * kColumns}, 6);
+        file.json["nodes"].back()["weights"] = {{"projection", "w"}};
+        file.store("w", {2, kFeatures, kWidth}, projection.values);
+        const Model model = file.parse(test_device());
+        const Shape key{kStreams, kTokens, 2, kWidth};
+        const auto expected = output_of(
+            run_operator(test_device(), "random_feature_attention", attributes,
+                         {slice_of(x, kTotal, "q", 0, key), slice_of(x, kTotal, "k", 2 * kWidth, key),
+                          slice_of(x, kTotal, "v", 4 * kWidth, {kStreams, kTokens, 2, kColumns}), projection}),
+            "o");
+        CHECK(same_bits(step_all(model, x, kTotal, 6), expected));
+        for (const auto& pieces : cuts) {
+            Session session = make_session(model, kStreams);
+            CHECK(same_bits(prefill_all(session, x, kTotal, 6, pieces), expected));
+        }
+    }
 }
