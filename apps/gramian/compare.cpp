@@ -26,7 +26,7 @@ Json json_of(const PriceRow& row)
     json.update({{"causal", row.is_causal},
                  {"error", row.error},
                  {"worst_token", row.worst_token},
-                 {"weight_error", nullptr},
+                 {"weight_error", row.weight_error ? Json(*row.weight_error) : Json()},
                  {"state_bytes", row.state_bytes},
                  {"bytes_per_token", row.bytes},
                  {"us_per_token", row.us}});
@@ -67,15 +67,16 @@ void print(const Comparison& comparison)
     fmt::print("{}{} sequences of {} tokens, {} heads, keys of {}, values of {}\n\n",
                trace.name.empty() ? "" : trace.name + ": ", trace.batch, trace.tokens, trace.heads, trace.width,
                trace.columns);
-    fmt::print("  {:<30} {:>10} {:>12} {:>14} {:>14} {:>11}\n", "operator", "error", "worst token", "state, bytes",
-               "bytes a token", "us a token");
+    fmt::print("  {:<30} {:>10} {:>12} {:>10} {:>14} {:>14} {:>11}\n", "operator", "error", "worst token", "weights",
+               "state, bytes", "bytes a token", "us a token");
     for (const PriceRow& row : comparison.rows) {
         if (!row.refusal.empty()) {
             fmt::print("  {:<30} not run: {}\n", row.name, row.refusal);
             continue;
         }
-        fmt::print("  {:<30} {:>10.3g} {:>12.3g} {:>14} {:>14.0f} {:>11.1f}\n", row.name, row.error, row.worst_token,
-                   row.state_bytes, row.bytes, row.us);
+        fmt::print("  {:<30} {:>10.3g} {:>12.3g} {:>10} {:>14} {:>14.0f} {:>11.1f}\n", row.name, row.error,
+                   row.worst_token, row.weight_error ? fmt::format("{:.3g}", *row.weight_error) : "-", row.state_bytes,
+                   row.bytes, row.us);
     }
     const SparseStudy& sparse = comparison.sparse;
     fmt::print("\nValue-aware sparsity, {} keys, on {} tokens\n", sparse.budget, sparse.tokens.size());
@@ -100,7 +101,7 @@ Exit compare(const CompareOptions& options)
     std::vector<Comparison> comparisons;
     for (AttentionTrace& trace : load_traces(options.trace, options.tokens)) {
         Comparison one;
-        one.rows = price_operators(device, trace, exact_outputs(trace));
+        one.rows = price_operators(device, trace, exact_outputs(trace), options.budget);
         one.sparse = study_sparse(device, trace, options.budget);
         one.trace = std::move(trace);
         comparisons.push_back(std::move(one));
@@ -128,6 +129,7 @@ Command make_compare(CLI::App& parent)
         R"(TRACE holds q, k [B, T, H, D] and v [B, T, H, E], or NODE.q, NODE.k, NODE.v for several nodes: `gramian trace` writes such
 files. Every operator decodes it token by token; errors are against exact causal softmax attention, values included.
 LARA has no causal form: it answers all tokens at once, against softmax attention over all keys, and keeps no state.
+Weights: the sum of |w - p| over a token's keys, on average over the first 256 tokens; a dash where values decide them.
 
 Example:
   gramian trace --generate --skew 2 --out trace.safetensors

@@ -168,20 +168,24 @@ std::string price_table(const std::vector<PriceRow>& rows)
     std::string page =
         "<section><h2>Price list</h2>\n<p class=soft>Error: of the output, values included, against exact causal "
         "softmax attention, relative to its Frobenius norm; worst token: relative to the norm of a "
-        "middling token. LARA has no causal form: its error is against attention over all keys, and it keeps no "
-        "state. None of these operators was trained to imitate softmax attention on this trace.</p>\n<div "
-        "class=scroll><table><tr><th>operator<th class=n>error<th class=n>worst "
-        "token<th class=n>state, bytes<th class=n>bytes a token<th class=n>us a token<th>setting\n";
+        "middling token; weights: sum of |w - p| over a token's keys, on average over the first 256 tokens. LARA has "
+        "no "
+        "causal form: its error is against attention over all keys, and it keeps no state. None of these operators was "
+        "trained to imitate softmax attention on this trace.</p>\n<div class=scroll><table><tr><th>operator<th "
+        "class=n>error<th class=n>worst token<th class=n>weights<th class=n>state, bytes<th class=n>bytes a token<th "
+        "class=n>us a token<th>setting\n";
     for (const PriceRow& row : rows) {
         if (!row.refusal.empty()) {
-            page += fmt::format("<tr><td>{}<td colspan=5 class=soft>not run: {}<td><code>{}</code>\n",
+            page += fmt::format("<tr><td>{}<td colspan=6 class=soft>not run: {}<td><code>{}</code>\n",
                                 escaped(row.name), escaped(row.refusal), escaped(row.op));
             continue;
         }
-        page += fmt::format(
-            "<tr><td>{}<td class=n>{:.3g}<td class=n>{:.3g}<td class=n>{}<td class=n>{:.0f}<td class=n>{:.1f}"
-            "<td><code>{}</code>\n",
-            escaped(row.name), row.error, row.worst_token, row.state_bytes, row.bytes, row.us, escaped(row.op));
+        page += fmt::format("<tr><td>{}<td class=n>{:.3g}<td class=n>{:.3g}<td class=n>{}<td class=n>{}<td "
+                            "class=n>{:.0f}<td class=n>{:.1f}"
+                            "<td><code>{}</code>\n",
+                            escaped(row.name), row.error, row.worst_token,
+                            row.weight_error ? fmt::format("{:.3g}", *row.weight_error) : "-", row.state_bytes,
+                            row.bytes, row.us, escaped(row.op));
     }
     return page + "</table></div></section>\n";
 }

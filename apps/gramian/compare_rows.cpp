@@ -2,6 +2,7 @@
 
 #include "compare_lara.hpp"
 #include "compare_measures.hpp"
+#include "compare_weights.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -19,6 +20,7 @@ struct Candidate {
     Json attributes;
     std::vector<Weight> weights; // of the node, under the port's name
     bool normalizes_keys = false;
+    bool has_weights = true; // of the keys, whatever their values
 };
 
 std::vector<float> random_projection(const AttentionTrace& trace, uint32_t features)
@@ -41,7 +43,7 @@ Json retention_decay(uint32_t heads)
     return decay;
 }
 
-std::vector<Candidate> candidates(const AttentionTrace& trace)
+std::vector<Candidate> candidates(const AttentionTrace& trace, uint32_t budget)
 {
     const uint32_t all = trace.tokens;
     const auto window = [&](uint32_t size) { return std::min(size, all); };
@@ -51,6 +53,16 @@ std::vector<Candidate> candidates(const AttentionTrace& trace)
          "softmax_attention",
          {{"causal", true}, {"window", window(64)}, {"capacity", window(64)}},
          {}},
+        {fmt::format("softmax, {} largest weights", budget),
+         "softmax_attention",
+         {{"causal", true}, {"capacity", all}, {"budget", budget}, {"method", "oblivious"}},
+         {}},
+        {fmt::format("softmax, {} keys refitted", budget),
+         "softmax_attention",
+         {{"causal", true}, {"capacity", all}, {"budget", budget}, {"method", "topk_refit"}},
+         {},
+         false,
+         false},
         {"log-space (Heinsen)", "log_attention", {{"signed", true}}, {}},
         {"linear, elu + 1", "linear_attention", {{"feature", "elu1"}, {"normalize", true}}, {}},
         {"linear, relu",
@@ -170,6 +182,7 @@ void decode(const DeviceHandle& device, const Candidate& candidate, const Attent
     row.state_bytes = session.info().state_bytes / trace.batch;
     row.bytes = static_cast<double>(session.info().step_bytes_moved) / trace.batch;
     row.us = median(std::move(spent)) / trace.batch;
+    if (candidate.has_weights) row.weight_error = weight_error(session, trace);
 }
 
 // Value-aware sparsity -------------------------------------------------------------------------------------------
@@ -301,10 +314,10 @@ void study_kernels(const DeviceHandle& device, const AttentionTrace& trace, Spar
 } // namespace
 
 std::vector<PriceRow> price_operators(const DeviceHandle& device, const AttentionTrace& trace,
-                                      const std::vector<double>& exact)
+                                      const std::vector<double>& exact, uint32_t budget)
 {
     std::vector<PriceRow> rows;
-    for (const Candidate& candidate : candidates(trace)) {
+    for (const Candidate& candidate : candidates(trace, budget)) {
         PriceRow row{candidate.name, candidate.op, candidate.attributes.is_null() ? "" : candidate.attributes.dump()};
         try {
             decode(device, candidate, trace, exact, row);

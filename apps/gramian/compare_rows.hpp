@@ -11,21 +11,23 @@ namespace gramian::app {
 
 /// One operator, decoding the trace token by token as a session does; where it is not causal, all tokens at once.
 struct PriceRow {
-    std::string name;         // "linear_attention elu1"
-    std::string op;           // the operator of the engine
-    std::string setting;      // its attributes, readable
-    std::string refusal;      // why the engine did not run it; the numbers are then 0
-    double error = 0;         // |o - exact| / |exact|, Frobenius over all tokens
-    double worst_token = 0;   // largest |o_t - exact_t| over the root mean square of |exact_t|
-    uint64_t state_bytes = 0; // of one stream, at T tokens
-    double bytes = 0;         // moved by the kernels, per token and stream
-    double us = 0;            // per token and stream: median step over streams
-    bool is_causal = true;    // the exact answer too
+    std::string name;                   // "linear_attention elu1"
+    std::string op;                     // the operator of the engine
+    std::string setting;                // its attributes, readable
+    std::string refusal;                // why the engine did not run it; the numbers are then 0
+    double error = 0;                   // |o - exact| / |exact|, Frobenius over all tokens
+    double worst_token = 0;             // largest |o_t - exact_t| over the root mean square of |exact_t|
+    std::optional<double> weight_error; // mean over tokens of sum |w - p|; none where the weights depend on the values
+    uint64_t state_bytes = 0;           // of one stream, at T tokens
+    double bytes = 0;                   // moved by the kernels, per token and stream
+    double us = 0;                      // per token and stream: median step over streams
+    bool is_causal = true;              // the exact answer too
 };
 
-/// Every recurrent operator of the engine, each in a session of B streams, and LARA. `exact`: [B, T, H, E].
+/// Every recurrent operator of the engine, each in a session of B streams, and LARA. `exact`: [B, T, H, E]; `budget`:
+/// keys that the sparse ones may use.
 std::vector<PriceRow> price_operators(const DeviceHandle& device, const AttentionTrace& trace,
-                                      const std::vector<double>& exact);
+                                      const std::vector<double>& exact, uint32_t budget);
 
 /// A sparse approximation of some tokens' attention: R keys instead of all.
 struct SparseRow {
