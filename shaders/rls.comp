@@ -27,6 +27,8 @@ const float kFailed = 2.0;
 const float kPivotBound = 4.0 / 16777216.0; // 4 * 2^-24: below it, rounding decides the pivot
 shared vec4 reduced[kLanes];
 shared float image[kSpan]; // P k and W^T k, or a row of the matrix to invert
+shared vec4 terms[kSpan];  // of sums over rows
+shared vec4 chains[8];
 
 uint p_base;
 uint w_base;
@@ -49,6 +51,25 @@ vec4 reduce(vec4 value)
     return reduced[0];
 }
 
+vec4 combine(vec4 sum, vec4 term) { return vec4(sum.xyz + term.xyz, max(sum.w, term.w)); }
+
+// Sums over the rows in x, y and z, the largest in w: chain c takes every eighth four of rows from 4 c on, and the chains
+// are summed one after the other. To the bit as in rls_software.comp.
+vec4 sum_terms()
+{
+    uint lane = gl_LocalInvocationID.x;
+    barrier();
+    if (lane < 8) {
+        vec4 sum = vec4(0.0);
+        for (uint row = 4 * lane; row < kSpan; row += row % 4 == 3 ? 29 : 1) sum = combine(sum, terms[row]);
+        chains[lane] = sum;
+    }
+    barrier();
+    vec4 sum = chains[0];
+    for (uint c = 1; c < 8; ++c) sum = combine(sum, chains[c]);
+    return sum;
+}
+
 float key(uint i) { return load(kKArena, p.k + token_head * p.width + i); }
 float query(uint i) { return load(kQArena, p.q + token_head * p.width + i); }
 float inverse(uint row, uint column) { return load(kStateArena, p_base + row * p.width + column); }
@@ -67,7 +88,6 @@ uint row_stride(uint row) { return row < p.width ? p.width : p.columns; }
 // image = the products of all rows with the key; k . P k.
 float project()
 {
-    float part = 0.0;
     barrier();
     for (uint row = gl_LocalInvocationID.x; row < kSpan; row += kLanes) {
         uint at = row_base(row);
@@ -82,9 +102,9 @@ float project()
         }
         for (; j < p.width; ++j) sum = fma(load(kStateArena, at + j * stride), key(j), sum);
         image[row] = sum;
-        if (row < p.width) part = fma(key(row), sum, part);
+        terms[row] = vec4(row < p.width ? key(row) * sum : 0.0, 0.0, 0.0, 0.0);
     }
-    return reduce(vec4(part, 0.0, 0.0, 0.0)).x;
+    return sum_terms().x;
 }
 
 // A row less gain change P k; its product with the query.
@@ -102,25 +122,22 @@ float update(uint row, float gain, float change)
     return sum;
 }
 
-// x: q . P q, y: the squared error that the pair has left, z: |v|^2, w: the largest diagonal entry of P.
-vec4 learn(float gain, float seen)
+// The terms of x: q . P q, y: the squared error that the pair has left, z: |v|^2, w: the largest diagonal entry of P.
+void learn(float gain, float seen)
 {
-    vec4 found = vec4(0.0);
     for (uint row = gl_LocalInvocationID.x; row < kSpan; row += kLanes) {
         bool is_key = row < p.width;
         float v = is_key ? 0.0 : load(kVArena, p.v + token_head * p.columns + row - p.width);
         float change = image[row] - v;
         float read = update(row, gain, change);
         if (is_key) {
-            if (p.y != kNone) found.x = fma(read, query(row), found.x);
-            found.w = max(found.w, inverse(row, row));
+            terms[row] = vec4(p.y == kNone ? 0.0 : read * query(row), 0.0, 0.0, inverse(row, row));
         } else {
             if (p.y != kNone) store(kYArena, p.y + token_head * p.columns + row - p.width, read);
             float left = change / (1.0 + seen);
-            found.yz += vec2(left * left, v * v);
+            terms[row] = vec4(0.0, left * left, v * v, 0.0);
         }
     }
-    return found;
 }
 
 void write_report(vec4 found, float status)
@@ -139,9 +156,9 @@ float take_token(float status)
     float beta = p.beta == kNone ? 1.0 : activation_floats[p.beta + token_head];
     float seen = beta * project();
     if (seen > 0.0 && status == kNoData) status = kSolved;
-    vec4 found = learn(beta / (1.0 + seen), seen);
+    learn(beta / (1.0 + seen), seen);
     if (p.variance == kNone && p.report == kNone) return status; // the whole launch
-    found = reduce(found);
+    vec4 found = sum_terms();
     if (gl_LocalInvocationID.x == 0 && p.variance != kNone) store(kYArena, p.variance + token_head, found.x);
     if (gl_LocalInvocationID.x == 0 && p.report != kNone) write_report(found, status);
     return status;

@@ -44,6 +44,8 @@ struct BenchmarkResult {
 
 /// Every operator benchmark of the engine, by suite.
 std::vector<Benchmark> benchmarks();
+/// Those of small least squares among them.
+std::vector<Benchmark> solve_benchmarks();
 
 /// `host`: the host executor. Throws what running the operator throws.
 BenchmarkResult run_benchmark(Device& device, Device& host, const Benchmark& benchmark,

@@ -73,7 +73,7 @@ Benchmark crossover(const char* layer, uint32_t tokens, uint32_t chunk)
 
 std::vector<Benchmark> gramian::benchmarks()
 {
-    return {
+    std::vector<Benchmark> table{
         decode("gla", 64, 8, 1),
         decode("gla", 64, 32, 1),
         decode("gla", 64, 8, 8),
@@ -105,6 +105,8 @@ std::vector<Benchmark> gramian::benchmarks()
         crossover("gated_delta_net", 1024, 0),
         crossover("gated_delta_net", 1024, 16),
     };
+    for (Benchmark& benchmark : solve_benchmarks()) table.push_back(std::move(benchmark));
+    return table;
 }
 
 gramian_status gramian_benchmarks_create(const gramian_device_options* options, gramian_benchmarks** made)

@@ -5,6 +5,7 @@
 #include "ops/log_attention.hpp"
 #include "ops/query_solve.hpp"
 #include "ops/ridge_solve.hpp"
+#include "ops/rls.hpp"
 #include "spirv/append.h"
 #include "spirv/caratheodory.h"
 #include "spirv/categorical.h"
@@ -49,7 +50,9 @@
 #include "spirv/ridge_solve_global.h"
 #include "spirv/ridge_solve_shared.h"
 #include "spirv/ring_append.h"
+#include "spirv/ridge_solve_software.h"
 #include "spirv/rls.h"
+#include "spirv/rls_software.h"
 #include "spirv/short_conv.h"
 #include "spirv/simplex.h"
 #include "spirv/softmax_attention.h"
@@ -117,7 +120,9 @@ const Shader query_solve_shared{"query_solve_shared", query_solve_shared_spirv};
 const Shader ridge_solve_global{"ridge_solve_global", ridge_solve_global_spirv};
 const Shader ridge_solve_shared{"ridge_solve_shared", ridge_solve_shared_spirv};
 const Shader ring_append{"ring_append", ring_append_spirv};
+const Shader ridge_solve_software{"ridge_solve_software", ridge_solve_software_spirv};
 const Shader rls{"rls", rls_spirv};
+const Shader rls_software{"rls_software", rls_software_spirv};
 const Shader short_conv{"short_conv", short_conv_spirv};
 const Shader simplex{"simplex", simplex_spirv};
 const Shader softmax_attention{"softmax_attention", softmax_attention_spirv};
@@ -203,7 +208,11 @@ std::vector<KernelChoice> table_of(const Caps& caps)
          fmt::format("P up to {} at K = 1: the factor fits the {} bytes of shared memory", most,
                      caps.max_shared_bytes)},
         {&kernels::ring_append, true, any},
+        {&kernels::ridge_solve_software, runs_problems_by_lane(caps),
+         "P up to 128 (K up to 40 there, 256 at P 64): software drivers with subgroup broadcasts"},
         {&kernels::rls, true, any},
+        {&kernels::rls_software, keeps_rows_local(caps),
+         "D a multiple of 4 up to 64, after the first token: software drivers with subgroup broadcasts of 8 lanes"},
         {&kernels::short_conv, true, any},
         {&kernels::simplex, true, any},
         {&kernels::softmax_attention, true, any},

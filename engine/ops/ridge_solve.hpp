@@ -57,6 +57,12 @@ void ridge_qr(Recorder& recorder, const RidgeRows& solve);
 /// inverse that the rows begin with.  P up to 128. min_pivot is 1 / the largest diagonal entry of the inverse.
 void ridge_rls(Recorder& recorder, const RidgeRows& solve);
 
+/// Whether `ridge_solve` gives a problem to one lane, which software drivers do best, and not to a workgroup: on this
+/// device at all, and for P unknowns and K right-hand sides. Never by the number of problems: bits must not depend on
+/// it.
+bool runs_problems_by_lane(const Caps& caps);
+bool solves_by_lane(const Caps& caps, uint32_t unknowns, uint32_t columns);
+
 /// The largest P whose factor, with K right-hand sides, fits the device's shared memory.
 uint32_t max_shared_unknowns(const Caps& caps, uint32_t columns);
 

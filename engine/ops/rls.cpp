@@ -12,6 +12,7 @@ namespace {
 
 constexpr uint64_t kMaxTrips = 60'000; // drivers exist that stop silently after 65,535
 constexpr uint32_t kMaxWidth = 128;
+constexpr uint32_t kMaxLocalWidth = 64; // a longer line along a row takes seconds to compile
 
 /// One head as the host function walks through it.
 class HostHead {
@@ -143,14 +144,50 @@ Trips trips_of(const Rls& r)
     return {width * keys * (width + 4) + width * r.v.shape[3] / lanes + 16, rows * (width / 4 + width + 8) + 32};
 }
 
-void launch_rls(Recorder& recorder, const Rls& r, const gpu::RlsParameters& p, RlsStart start)
+/// Of eight lanes with four rows each over the rows of P and W^T.
+uint32_t sweeps_of(const Rls& r)
+{
+    return ceil_div(r.k.shape[3] + r.v.shape[3], 32);
+}
+
+uint64_t local_token_trips(const Rls& r)
+{
+    return 2 * 4 * uint64_t{sweeps_of(r)} + 1;
+}
+
+/// Whether P and W fit the local array that the kernel for software drivers keeps them in.
+bool stays_local(const Caps& caps, const Rls& r)
+{
+    const uint32_t width = r.k.shape[3];
+    const bool is_aligned =
+        width % 4 == 0 && r.k.offset % 4 == 0 && r.inverse.offset % 4 == 0 && (!r.q || r.q->offset % 4 == 0);
+    return keeps_rows_local(caps) && is_aligned && width <= kMaxLocalWidth &&
+           width + r.v.shape[3] <= 2 * kMaxLocalWidth;
+}
+
+Kernel any_kernel(const Rls& r, RlsStart start)
 {
     const auto arena = [](const Tensor* tensor) { return tensor ? arena_constant(*tensor) : 0U; };
+    return {&kernels::rls,
+            {arena_constant(r.k), arena_constant(r.v), arena(r.q), arena(r.y), arena(r.ridge),
+             arena_constant(r.inverse), arena(r.report), r.k.shape[3] + r.v.shape[3], lanes_of(r),
+             static_cast<uint32_t>(start)}};
+}
+
+/// The same constants and three more.
+Kernel local_kernel(const Caps& caps, const Rls& r)
+{
+    Kernel kernel = any_kernel(r, RlsStart::goes_on);
+    kernel.shader = &kernels::rls_software;
+    kernel.constants[8] = caps.subgroup_size;
+    for (const uint32_t more : {r.k.shape[3] / 4, sweeps_of(r), r.y ? 1U : 0U}) kernel.constants.push_back(more);
+    return kernel;
+}
+
+void launch_rls(Recorder& recorder, const Rls& r, const gpu::RlsParameters& p, Kernel kernel)
+{
     Launch launch;
-    launch.kernel = {&kernels::rls,
-                     {arena_constant(r.k), arena_constant(r.v), arena(r.q), arena(r.y), arena(r.ridge),
-                      arena_constant(r.inverse), arena(r.report), p.width + p.columns, lanes_of(r),
-                      static_cast<uint32_t>(start)}};
+    launch.kernel = std::move(kernel);
     launch.set_push(p);
     launch.groups = {p.heads, r.k.shape[0], 1};
     launch.reads = {r.k.slice(), r.v.slice(), r.inverse.slice(), r.weights.slice(), r.record.slice()};
@@ -178,6 +215,11 @@ void start_weights(Recorder& recorder, const Rls& r)
 }
 
 } // namespace
+
+bool keeps_rows_local(const Caps& caps)
+{
+    return caps.is_software && caps.has_subgroup_broadcast && caps.subgroup_size >= 8;
+}
 
 void recursive_least_squares(Recorder& recorder, const Rls& r)
 {
@@ -208,15 +250,21 @@ void recursive_least_squares(Recorder& recorder, const Rls& r)
                          static_cast<uint32_t>(attempts),
                          static_cast<float>(r.alpha)};
     if (r.start == RlsStart::afresh || r.start == RlsStart::anew) {
-        launch_rls(recorder, r, p, r.start);
+        launch_rls(recorder, r, p, any_kernel(r, r.start));
         if (r.initial_s) start_weights(recorder, r);
     }
+    const bool is_local = stays_local(recorder.caps, r);
     RlsStart start = r.start == RlsStart::where_empty ? r.start : RlsStart::goes_on;
     for (uint32_t done = 0; done < r.count; done += p.count) {
-        const uint64_t left = kMaxTrips - (start == RlsStart::where_empty ? trips.start * attempts : 0);
+        const bool starts = start == RlsStart::where_empty;
+        const bool is_local_launch = is_local && !starts;
+        const uint64_t first = starts ? trips.start * attempts : 2 * uint64_t{sweeps_of(r)} * (r.k.shape[3] + 4);
+        const uint64_t left = kMaxTrips - first; // what a launch does once
+        const uint64_t each = is_local_launch ? local_token_trips(r) : trips.token;
+        const uint64_t most = starts && is_local ? 1 : std::max<uint64_t>(1, left / each); // a start, then the others
         p.first = r.first + done;
-        p.count = std::min(r.count - done, static_cast<uint32_t>(std::max<uint64_t>(1, left / trips.token)));
-        launch_rls(recorder, r, p, start);
+        p.count = std::min(r.count - done, static_cast<uint32_t>(std::min<uint64_t>(most, UINT32_MAX)));
+        launch_rls(recorder, r, p, is_local_launch ? local_kernel(recorder.caps, r) : any_kernel(r, start));
         start = RlsStart::goes_on;
     }
 }

@@ -41,4 +41,7 @@ struct Rls {
 /// Throws invalid_argument when the shapes disagree, unsupported for D above 128.
 void recursive_least_squares(Recorder& recorder, const Rls& rls);
 
+/// Whether tokens that go on are taken with P and W in a local array, on this device; it changes no bit.
+bool keeps_rows_local(const Caps& caps);
+
 } // namespace gramian
