@@ -9,8 +9,11 @@ namespace gramian {
 namespace {
 
 // A block of tokens is large enough to fill a GPU and small enough for a phone's memory.
-constexpr uint32_t kBlockSlots = 128;
+constexpr uint32_t kBlockSlots = 1'024;
+constexpr uint32_t kSolveSlots = 128; // at least, whatever scratch a solve takes
 constexpr uint32_t kBlockTokens = 128;
+constexpr uint32_t kLeastTokens = 16;
+constexpr uint32_t kBlockRows = 65'535;              // groups in a dimension
 constexpr uint32_t kSingleTokens = 1'024;            // of a single stream: its launches follow its tokens
 constexpr uint64_t kBlockBytes = uint64_t{64} << 20; // of scratch, as long as one slot and token fit
 constexpr uint64_t kRowBytes = uint64_t{4} << 20;    // of rows that hold whole streams, as long as one fits
@@ -170,10 +173,14 @@ Fit fit(const Model& model, const SessionOptions& options)
     Fit fit{};
     fit.window_streams = static_cast<uint32_t>(std::clamp<uint64_t>(most / per_stream, 1, caps.max_groups));
     if (options.window_streams > 0) fit.window_streams = std::min(fit.window_streams, options.window_streams);
+    // All streams side by side, as long as each of them gets some tokens and their solves find room.
     const uint64_t budget = std::min(kBlockBytes, most);
-    const uint32_t most_tokens = options.streams == 1 ? kSingleTokens : kBlockTokens;
-    fit.tokens = static_cast<uint32_t>(std::clamp<uint64_t>(budget / per_token, 1, most_tokens));
-    fit.slots = static_cast<uint32_t>(std::clamp<uint64_t>(budget / per_token / fit.tokens, 1, kBlockSlots));
+    const auto rows = static_cast<uint32_t>(std::clamp<uint64_t>(budget / per_token, 1, kBlockRows));
+    const uint64_t solves = budget / std::max<uint64_t>(lists.solve.scratch.bytes(), 1);
+    const auto most_slots = static_cast<uint32_t>(std::clamp<uint64_t>(solves, kSolveSlots, kBlockSlots));
+    fit.slots = std::clamp(rows / kLeastTokens, 1U, std::min(most_slots, options.streams));
+    fit.tokens = std::clamp(rows / fit.slots, 1U, options.streams == 1 ? kSingleTokens : kBlockTokens);
+    if (fit.tokens > kLeastTokens) fit.tokens -= fit.tokens % kLeastTokens;
     return fit;
 }
 

@@ -1,6 +1,9 @@
 // Least squares inside a session: heads that carry their sums from token to token, and heads that learn while acting.
 #include "session_run.hpp"
 
+#include <algorithm>
+#include <memory>
+
 using namespace gramian;
 
 namespace {
@@ -148,4 +151,93 @@ TEST_CASE("learning while acting: statistics that were added count once a solve 
     (void)second.solve(all_streams(second));
     observe(second, {0}, {12}, demonstration.x_part(8, 12), demonstration.y_part(8, 12));
     CHECK(relative_error(step(second, query), step(whole, query)) < 5e-5);
+}
+
+TEST_CASE("learning while acting: streams are shown pairs between any two steps, and each is as it would be alone")
+{
+    for (const char* solver : {"cholesky", "rls"}) {
+        CAPTURE(solver);
+        const Model model = context_model("intention", {{"alpha", 0.3}, {"solver", solver}}).parse(test_device());
+        const bool needs_solve = solver == std::string("cholesky");
+        Session together = make_session(model, kStreams);
+        std::vector<std::unique_ptr<Session>> alone;
+        SessionOptions one;
+        for (uint32_t s = 0; s < kStreams; ++s) alone.push_back(std::make_unique<Session>(model, one));
+        for (uint32_t t = 0; t < 12; ++t) {
+            CAPTURE(t);
+            std::vector<uint32_t> streams, counts;
+            std::vector<float> x, y;
+            for (uint32_t s = 0; s < kStreams; ++s) {
+                const uint32_t count = (t * 7 + s * 3) % 4; // none for some
+                if (count == 0) continue;
+                const Demonstration part(count, 6, 2, 100 + 10 * t + s);
+                show(*alone[s], 0, part);
+                if (needs_solve) (void)alone[s]->solve(all_streams(*alone[s]));
+                streams.push_back(s);
+                counts.push_back(count);
+                x.insert(x.end(), part.x.begin(), part.x.end());
+                y.insert(y.end(), part.y.begin(), part.y.end());
+            }
+            observe(together, streams, counts, x, y);
+            if (needs_solve) (void)together.solve(streams);
+            const std::vector<float> query = random_values(200 + t, size_t{kStreams} * 6);
+            const std::vector<float> found = step(together, query);
+            for (uint32_t s = 0; s < kStreams; ++s) {
+                const std::vector<float> own(query.begin() + 6 * s, query.begin() + 6 * (s + 1));
+                const std::vector<float> expected = step(*alone[s], own);
+                CHECK(same_bits({found.begin() + 2 * s, found.begin() + 2 * (s + 1)}, expected));
+            }
+        }
+    }
+}
+
+TEST_CASE("learning while acting: a stream is shown pairs while a step of others is under way")
+{
+    const Model model = context_model("intention", {{"alpha", 0.3}, {"solver", "rls"}}).parse(test_device());
+    const Demonstration shown(5, 6, 2, 53);
+    const std::vector<float> query = random_values(63, 12);
+    Session before = make_session(model, 2);
+    show(before, 1, shown);
+    Session during = make_session(model, 2);
+    const uint32_t acting[] = {0};
+    const std::vector<float> own(query.begin(), query.begin() + 6);
+    std::vector<float> action(2);
+    const std::span<const float> in(own);
+    const std::span<float> out(action);
+    during.submit_some(acting, {&in, 1});
+    show(during, 1, shown);
+    during.wait({&out, 1});
+    CHECK(same_bits(step(during, query), step(before, query)));
+}
+
+TEST_CASE("many streams: a thousand heads of width 64 are shown pairs, solved and stepped in one submission each")
+{
+    constexpr uint32_t kMany = 1000, kWidth = 64, kPairs = 64;
+    const Model model = context_model("intention", {{"alpha_relative", 1e-3}}, kWidth, 2).parse(test_device());
+    Session session = make_session(model, kMany);
+    const std::vector<uint32_t> counts(kMany, kPairs);
+    const std::vector<float> x = random_values(80, size_t{kMany} * kPairs * kWidth);
+    const std::vector<float> y = random_values(81, size_t{kMany} * kPairs * 2);
+    const std::vector<float> query = random_values(82, size_t{kMany} * kWidth);
+    const uint64_t start = session.submissions();
+    observe(session, all_streams(session), counts, x, y);
+    CHECK(session.submissions() == start + 1);
+    const std::vector<SolveOutcome> outcomes = session.solve(all_streams(session));
+    CHECK(session.submissions() == start + 2);
+    const std::vector<float> found = step(session, query);
+    CHECK(session.submissions() == start + 3);
+    CHECK(std::all_of(outcomes.begin(), outcomes.end(),
+                      [](const SolveOutcome& outcome) { return outcome.status == SolveStatus::solved; }));
+    Session single = make_session(model, 1);
+    const auto part = [](const std::vector<float>& all, size_t index, size_t size) {
+        return std::vector<float>(all.begin() + static_cast<ptrdiff_t>(index * size),
+                                  all.begin() + static_cast<ptrdiff_t>((index + 1) * size));
+    };
+    for (const uint32_t stream : {0U, 511U, 999U}) {
+        CAPTURE(stream);
+        single.reset(all_streams(single));
+        observe(single, {0}, {kPairs}, part(x, stream, size_t{kPairs} * kWidth), part(y, stream, size_t{kPairs} * 2));
+        (void)single.solve(all_streams(single));
+        CHECK(same_bits(step(single, part(query, stream, kWidth)), part(found, stream, 2)));
+    }
 }
