@@ -1,5 +1,6 @@
 #include "console.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <fmt/format.h>
 
@@ -32,11 +33,13 @@ void print_summary(const std::vector<Report>& reports)
     uint32_t passed = 0;
     uint32_t failed = 0;
     uint32_t skipped = 0;
+    uint64_t pipelines = 0;
     for (const Report& report : reports) {
         for (const Record& record : report.records) {
             passed += record.outcome == Outcome::pass;
             failed += is_failure(record.outcome);
             skipped += record.outcome == Outcome::unsupported || record.outcome == Outcome::waived;
+            pipelines = std::max(pipelines, record.pipelines);
         }
     }
     if (failed > 0) {
@@ -47,7 +50,9 @@ void print_summary(const std::vector<Report>& reports)
             }
         }
     }
-    fmt::print("\n{} passed, {} failed, {} skipped\n", passed, failed, skipped);
+    fmt::print("\n{} passed, {} failed, {} skipped", passed, failed, skipped);
+    if (pipelines > 0) fmt::print(", {} pipelines", pipelines);
+    fmt::print("\n");
     std::fflush(stdout);
 }
 

@@ -32,6 +32,7 @@ struct Record {
     double max = 0;
     uint64_t worst_index = 0;
     double us = 0;
+    uint64_t pipelines = 0; // made by the device so far; 0 where the case ran in a process of its own
 };
 
 /// A run on one device.

@@ -81,6 +81,7 @@ Record run_case(gramian_conformance& suite, const Chosen& chosen, const Options&
     record.max = result.max;
     record.worst_index = result.worst_index;
     record.us = result.microseconds;
+    record.pipelines = result.pipelines;
     return record;
 }
 

@@ -176,7 +176,9 @@ gramian_status gramian_conformance_run(gramian_conformance* conformance, uint32_
     return guard([&] {
         const Case& test = case_at(conformance, index);
         if (!conformance->device) raise(Status::invalid_argument, "no device: open one first");
-        write_struct(result, result_of(run_case(*conformance->device, test, conformance->seed, repeat)));
+        gramian_case_result found = result_of(run_case(*conformance->device, test, conformance->seed, repeat));
+        found.pipelines = conformance->device->pipeline_count();
+        write_struct(result, found);
     });
 }
 

@@ -95,6 +95,8 @@ public:
         return compile(list, std::span(&arenas, 1), options);
     }
     [[nodiscard]] virtual std::vector<std::byte> pipeline_cache() = 0;
+    /// How many pipelines it has made.
+    [[nodiscard]] virtual uint32_t pipeline_count() const { return 0; }
     /// From now on these kernels are passed over (Caps::refused); a list that needs one of them does not compile.
     /// Before anything is recorded that may hold them.
     virtual void refuse(std::vector<Refusal> kernels) = 0;

@@ -30,6 +30,7 @@ public:
                                                    const ProgramOptions& options) override;
     using Device::compile;
     [[nodiscard]] std::vector<std::byte> pipeline_cache() override;
+    [[nodiscard]] uint32_t pipeline_count() const override { return static_cast<uint32_t>(pipelines_.size()); }
     void refuse(std::vector<Refusal> kernels) override { caps_.refused = std::move(kernels); }
 
     // For memory and programs.

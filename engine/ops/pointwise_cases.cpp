@@ -94,6 +94,7 @@ void add_extreme_cases(std::vector<Case>& cases, Activation activation)
     };
     const bool is_exp = activation == Activation::exp; // overflows, as it must, at 88.7
     add("small", 1e-6, 1e-3);
+    add("near", 0.01, 0.25); // where series stand in for the formula
     add("far", 9, is_exp ? 80 : 100);
     if (!is_exp) add("huge", 1e3, 1e4);
 }

@@ -51,6 +51,7 @@ typedef struct gramian_case_result {
     uint64_t worst_index; /* of the element that is furthest off */
     double microseconds;  /* median over the runs, submit to finished */
     char reason[1024];    /* empty for a pass */
+    uint64_t pipelines;   /* that the device has made so far, in all runs since it was opened */
 } gramian_case_result;
 
 /* Of the last call on this thread that failed. Valid until the next call on this thread. */
