@@ -161,7 +161,7 @@ void by_group(Recorder& recorder, const RidgeSolve& solve)
 
 bool runs_problems_by_lane(const Caps& caps)
 {
-    return caps.is_software && caps.has_subgroup_broadcast;
+    return caps.is_software && caps.has_subgroup_operations && !caps.refuses(kernels::ridge_solve_software.name);
 }
 
 bool solves_by_lane(const Caps& caps, uint32_t unknowns, uint32_t columns)

@@ -218,7 +218,8 @@ void start_weights(Recorder& recorder, const Rls& r)
 
 bool keeps_rows_local(const Caps& caps)
 {
-    return caps.is_software && caps.has_subgroup_broadcast && caps.subgroup_size >= 8;
+    return caps.is_software && caps.has_subgroup_operations && caps.subgroup_size >= 8 &&
+           !caps.refuses(kernels::rls_software.name);
 }
 
 void recursive_least_squares(Recorder& recorder, const Rls& r)
