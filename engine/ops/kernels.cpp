@@ -49,8 +49,8 @@
 #include "spirv/query_solve_shared.h"
 #include "spirv/ridge_solve_global.h"
 #include "spirv/ridge_solve_shared.h"
-#include "spirv/ring_append.h"
 #include "spirv/ridge_solve_software.h"
+#include "spirv/ring_append.h"
 #include "spirv/rls.h"
 #include "spirv/rls_software.h"
 #include "spirv/short_conv.h"
@@ -204,15 +204,15 @@ std::vector<KernelChoice> table_of(const Caps& caps)
          fmt::format("D up to {}: the factor fits the {} bytes of shared memory", widest, caps.max_shared_bytes)},
         {&kernels::ridge_solve_global, most < kMaxWholeUnknowns,
          fmt::format("P above {} at K = 1: the factor lies in a buffer", most)},
-        {&kernels::ridge_solve_shared, true,
+        {&kernels::ridge_solve_shared, solves_in_shared_memory(caps),
          fmt::format("P up to {} at K = 1: the factor fits the {} bytes of shared memory", most,
                      caps.max_shared_bytes)},
-        {&kernels::ring_append, true, any},
         {&kernels::ridge_solve_software, runs_problems_by_lane(caps),
-         "P up to 128 (K up to 40 there, 256 at P 64): software drivers with subgroup broadcasts"},
+         "P up to 128 (K up to 40 there, 256 at P 64): software drivers with subgroup operations"},
+        {&kernels::ring_append, true, any},
         {&kernels::rls, true, any},
         {&kernels::rls_software, keeps_rows_local(caps),
-         "D a multiple of 4 up to 64, after the first token: software drivers with subgroup broadcasts of 8 lanes"},
+         "D a multiple of 4 up to 64, after the first token: software drivers with subgroup operations of 8 lanes"},
         {&kernels::short_conv, true, any},
         {&kernels::simplex, true, any},
         {&kernels::softmax_attention, true, any},

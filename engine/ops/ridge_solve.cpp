@@ -169,6 +169,16 @@ bool solves_by_lane(const Caps& caps, uint32_t unknowns, uint32_t columns)
     return runs_problems_by_lane(caps) && lane_trips(unknowns, columns) <= kMaxLoopTrips;
 }
 
+bool solves_in_shared_memory(const Caps& caps)
+{
+    for (uint32_t unknowns = 1; unknowns <= kMaxWholeUnknowns; ++unknowns) {
+        uint32_t columns = 1; // the fewest that no lane solves by itself take the least memory
+        while (columns <= kMaxSolveColumns && solves_by_lane(caps, unknowns, columns)) ++columns;
+        if (columns <= kMaxSolveColumns && fits_shared(caps, unknowns, columns)) return true;
+    }
+    return false;
+}
+
 uint32_t max_shared_unknowns(const Caps& caps, uint32_t columns)
 {
     uint32_t unknowns = kMaxWholeUnknowns;

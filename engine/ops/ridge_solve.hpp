@@ -63,6 +63,9 @@ void ridge_rls(Recorder& recorder, const RidgeRows& solve);
 bool runs_problems_by_lane(const Caps& caps);
 bool solves_by_lane(const Caps& caps, uint32_t unknowns, uint32_t columns);
 
+/// Whether some P and K are solved by a workgroup whose factor lies in shared memory.
+bool solves_in_shared_memory(const Caps& caps);
+
 /// The largest P whose factor, with K right-hand sides, fits the device's shared memory.
 uint32_t max_shared_unknowns(const Caps& caps, uint32_t columns);
 

@@ -213,7 +213,8 @@ void OperatorProgram::Parts::place_states(const Operator& op, const Attributes& 
         placed.states.add(kept.name, tensor);
         const auto given = std::find_if(inputs.begin(), inputs.end(),
                                         [&](const NamedArray& input) { return input.name == kept.name; });
-        const bool is_given = given != inputs.end();
+        const Port* port = op.input(kept.name); // what every token needs, like k of a ring of pairs, is no state
+        const bool is_given = given != inputs.end() && port && port->is_optional;
         if (is_given && given->values.size() != shape.element_count()) {
             raise(Status::unsupported, "{}: {} {} is not the state as it is kept, {}", name, kept.name,
                   given->shape.text(), shape.text());

@@ -296,7 +296,7 @@ Findings run_checks(Device& device, const std::vector<SelfTestCheck>& checks)
             run_whole(device, twin, check, findings);
             continue;
         }
-        const OperatorProgram program(twin, check.op, Json::parse(check.attributes), check.inputs, false);
+        const OperatorProgram program(twin, check.op, Json::parse(check.attributes), check.inputs, check.keeps_states);
         Trial(device, twin, program.arenas()).run(program.launches(), findings);
     }
     run_session_kernels(device, twin, findings);

@@ -18,6 +18,7 @@ struct SelfTestCheck {
     std::string attributes; // JSON
     std::vector<NamedArray> inputs;
     bool is_whole = false; // the host works in other steps than the kernels: only the outputs can be compared
+    bool keeps_states = false; // token by token, as a node of a session
 };
 
 /// Checks that between them launch every kernel that some operator launches by itself.

@@ -41,6 +41,18 @@ std::vector<NamedArray> with(std::vector<NamedArray> inputs, std::initializer_li
     return inputs;
 }
 
+/// The maps by which EVA and LARA make summaries, for heads of width 5.
+std::vector<NamedArray> with_maps(std::vector<NamedArray> inputs)
+{
+    for (const char* map : {"mu_q", "mu_k"}) {
+        for (const char* part : {"weight", "bias", "norm.weight", "norm.bias"}) {
+            const std::string name = fmt::format("{}.{}", map, part);
+            inputs.push_back(uniform(name.c_str(), std::string_view(part) == "weight" ? Shape{5, 5} : Shape{5}));
+        }
+    }
+    return inputs;
+}
+
 NamedArray whole_numbers(const char* name, std::vector<float> values, Shape shape)
 {
     return {name, shape, std::move(values)};
@@ -97,19 +109,37 @@ void add_recurrences(std::vector<SelfTestCheck>& checks)
     }
     checks.push_back({"linear_attention", R"({"head_decay":[-0.5,-0.1],"read":"before"})", attention(1, 32, 16)});
     checks.push_back({"linear_attention", R"({"feature":"elu1","normalize":true})", attention(3, 5, 7)});
+    for (const uint32_t width : {5U, 16U}) { // any shape; those with kernels of their own
+        const std::vector<NamedArray> inputs{uniform("q", {2, 5, 2, width}), uniform("k", {2, 5, 2, width})};
+        const NamedArray values = uniform("v", {2, 5, 2, 2 * width});
+        const NamedArray logs = uniform("log_v", {2, 5, 2, 2 * width});
+        checks.push_back({"log_attention", "{}", with(inputs, {logs})});
+        checks.push_back({"log_attention", R"({"signed":true})", with(inputs, {values})});
+        checks.push_back({"log_attention", R"({"causal":false})", with(inputs, {logs})});
+    }
+    checks.push_back({"log_recurrence", "{}", {uniform("a", {2, 5, 7}, -1, 0), uniform("b", {2, 5, 7})}});
+    checks.push_back({"log_linear_attention", "{}",
+                      with(attention(3, 5, 7), {decay, uniform("level_scale", {2, 3, 2, 4}, 0.1, 1)})});
+}
+
+/// Softmax and what approximates it.
+void add_attention(std::vector<SelfTestCheck>& checks)
+{
+    const bool kWhole = true;
+    const bool kKeepsStates = true;
     checks.push_back({"softmax_attention", R"({"causal":true})", attention(9, 5, 7)});
+    checks.push_back(
+        {"softmax_attention", R"({"causal":true,"capacity":8})", attention(5, 5, 7), !kWhole, kKeepsStates});
+    checks.push_back({"softmax_attention", R"({"budget":3})", attention(9, 5, 7), kWhole});
     for (const char* attributes : {R"({"features":"favor"})", R"({"features":"favor","causal":true})",
                                    R"({"features":"rfa"})", R"({"features":"rfa","causal":true})"}) {
         checks.push_back(
             {"random_feature_attention", attributes, with(attention(5, 6, 7), {uniform("projection", {2, 9, 6})})});
     }
-    const std::vector<NamedArray> log_inputs{uniform("q", {2, 5, 2, 5}), uniform("k", {2, 5, 2, 5})};
-    checks.push_back({"log_attention", "{}", with(log_inputs, {uniform("log_v", {2, 5, 2, 7})})});
-    checks.push_back({"log_attention", R"({"signed":true})", with(log_inputs, {uniform("v", {2, 5, 2, 7})})});
-    checks.push_back({"log_attention", R"({"causal":false})", with(log_inputs, {uniform("log_v", {2, 5, 2, 7})})});
-    checks.push_back({"log_recurrence", "{}", {uniform("a", {2, 5, 7}, -1, 0), uniform("b", {2, 5, 7})}});
-    checks.push_back({"log_linear_attention", "{}",
-                      with(attention(3, 5, 7), {decay, uniform("level_scale", {2, 3, 2, 4}, 0.1, 1)})});
+    checks.push_back({"eva", R"({"window":4,"chunk":2})", with_maps(attention(12, 5, 5))});
+    checks.push_back({"eva", R"({"causal":true,"window":4,"chunk":2,"capacity":16})", with_maps(attention(7, 5, 5)),
+                      !kWhole, kKeepsStates});
+    checks.push_back({"lara", R"({"landmarks":4})", with_maps(attention(12, 5, 5))});
 }
 
 void add_solvers(std::vector<SelfTestCheck>& checks)
@@ -129,6 +159,7 @@ void add_solvers(std::vector<SelfTestCheck>& checks)
     for (const char* solver : {"cholesky", "cg", "qr", "rls"}) {
         checks.push_back({"intention", causal(solver), attention(4, 5, 3)});
     }
+    checks.push_back({"intention", causal("rls"), attention(4, 8, 3)}); // a width that lanes share four by four
     checks.push_back({"intention",
                       causal("cholesky"),
                       {uniform("q", {1, 1, 1, 224}), uniform("k", {1, 1, 1, 224}), uniform("v", {1, 1, 1, 3})}});
@@ -168,6 +199,7 @@ std::vector<SelfTestCheck> self_test_checks()
     std::vector<SelfTestCheck> checks;
     add_rows(checks);
     add_recurrences(checks);
+    add_attention(checks);
     add_solvers(checks);
     add_searches(checks);
     return checks;

@@ -159,6 +159,15 @@ struct Fit {
     uint32_t tokens;
 };
 
+/// Scratch of a stream's solve, at least a byte. Some kernels share it out to several problems at a time, so that one
+/// alone takes as much as many.
+uint64_t solve_bytes(const Model& model, const SessionOptions& options, uint32_t streams)
+{
+    const uint32_t count = std::min(streams, options.streams);
+    const SessionLayout some = Planner(model, options).place(count, count, 1);
+    return std::max<uint64_t>(record_programs(model, some).solve.scratch.bytes() / count, 1);
+}
+
 Fit fit(const Model& model, const SessionOptions& options)
 {
     const Caps& caps = model.device().caps();
@@ -176,7 +185,7 @@ Fit fit(const Model& model, const SessionOptions& options)
     // All streams side by side, as long as each of them gets some tokens and their solves find room.
     const uint64_t budget = std::min(kBlockBytes, most);
     const auto rows = static_cast<uint32_t>(std::clamp<uint64_t>(budget / per_token, 1, kBlockRows));
-    const uint64_t solves = budget / std::max<uint64_t>(lists.solve.scratch.bytes(), 1);
+    const uint64_t solves = budget / solve_bytes(model, options, std::min(fit.window_streams, kSolveSlots));
     const auto most_slots = static_cast<uint32_t>(std::clamp<uint64_t>(solves, kSolveSlots, kBlockSlots));
     fit.slots = std::clamp(rows / kLeastTokens, 1U, std::min(most_slots, options.streams));
     fit.tokens = std::clamp(rows / fit.slots, 1U, options.streams == 1 ? kSingleTokens : kBlockTokens);
