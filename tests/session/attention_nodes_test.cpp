@@ -46,7 +46,7 @@ TEST_CASE("softmax attention node: steps give the bits of the operator over the 
     constexpr uint32_t kTokens = 150;
     for (const Widths widths : {Widths{2, 5, 3}, Widths{1, 8, 65}}) {
         const std::vector<float> x = random_tokens(widths, kTokens);
-        for (const uint32_t window : {0U, 1U, 40U, 64U, 70U}) {
+        for (const uint32_t window : {0U, 1U, 70U}) {
             CAPTURE(widths.width);
             CAPTURE(window);
             const Json mask = {{"causal", true}, {"window", window}};
@@ -79,7 +79,7 @@ TEST_CASE("softmax attention node with a budget: steps and pieces give the bits 
     constexpr Widths kWidths{2, 5, 3};
     constexpr uint32_t kTokens = 70;
     const std::vector<float> x = random_tokens(kWidths, kTokens);
-    for (const char* method : {"oblivious", "topk_refit", "frank_wolfe", "forward"}) {
+    for (const char* method : {"topk_refit", "forward"}) {
         for (const uint32_t window : {0U, 25U}) {
             CAPTURE(method);
             CAPTURE(window);
