@@ -1,62 +1,71 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-#extension GL_EXT_control_flow_attributes : require
 // The general linear recurrence (linear_attention.comp has the equation), not normalised, for widths of 16, 32, 64 and
 // 128, on GPUs: the state is read once, stays in registers for all tokens of the launch, and is written once.
 //
-// A lane owns four adjacent columns of S in kRows of its rows: few enough that no compiler spills, and the lanes of a
-// row read and write it whole. Sums over rows go through shared memory, in the order of the rows.
+// A lane owns four adjacent columns of S in four of its rows: few enough that no compiler spills, and the lanes of a row
+// read and write it whole. Sums over rows go through shared memory, in the order of the rows.
 layout(constant_id = 20) const uint kWidth = 64; // F
 #include "common/recurrence_rows.glsl"
 
 layout(local_size_x_id = 19) in;
 layout(constant_id = 19) const uint kLanes = 64;
 layout(constant_id = 21) const uint kVectors = 16; // E / 4
-layout(constant_id = 22) const uint kRows = 8;
-const uint kShares = kWidth / kRows;          // lanes that share a column
-const uint kLaneVectors = kLanes / kShares;   // fours of columns a workgroup
+const uint kShares = kWidth / 4;            // lanes that share a column
+const uint kLaneVectors = kLanes / kShares; // fours of columns a workgroup
 
 shared vec4 parts[2][kLanes];
 
-vec4 s[kRows];
-vec4 v; // of this lane's columns
-vec4 e; // what the state answers to a
+vec4 s0, s1, s2, s3; // by row; an array would go to scratch memory on VideoCore
+vec4 v;              // of this lane's columns
+vec4 e;              // what the state answers to a
 vec4 o;
 
-// Where something is erased: e, and R in place of S. i: the first of these rows of all, in fours; n: of this lane.
-void erase_rows(uint i, uint n)
+// Where something is erased: e, and R in place of S.
+void erase_row(inout vec4 s, float d, float a, float q, float bonus)
+{
+    precise vec4 decayed = d * s;
+    precise vec4 erased = fma(vec4(a), kErasesPre == 1 ? s : decayed, e);
+    precise vec4 answer = fma(vec4(q), fma(vec4(bonus), v, s), o);
+    if (kReadsBefore == 1) o = answer;
+    e = erased;
+    s = decayed;
+}
+
+// i: this lane's rows, in fours.
+void erase_rows(uint i)
 {
     vec4 d = decay_of(i);
     vec4 a = erase_read(i);
     vec4 q = kReadsBefore == 1 ? query(i) : vec4(0.0);
     vec4 bonus = bonus_of(i);
-    [[unroll]] for (uint c = 0; c < 4; ++c) {
-        precise vec4 old = s[n + c];
-        precise vec4 decayed = d[c] * old;
-        precise vec4 erased = fma(vec4(a[c]), kErasesPre == 1 ? old : decayed, e);
-        precise vec4 answer = fma(vec4(q[c]), fma(vec4(bonus[c]), v, old), o);
-        if (kReadsBefore == 1) o = answer;
-        e = erased;
-        s[n + c] = decayed;
-    }
+    erase_row(s0, d.x, a.x, q.x, bonus.x);
+    erase_row(s1, d.y, a.y, q.y, bonus.y);
+    erase_row(s2, d.z, a.z, q.z, bonus.z);
+    erase_row(s3, d.w, a.w, q.w, bonus.w);
 }
 
 // S' in place of R, or of S where nothing is erased.
-void write_rows(uint i, uint n)
+void write_row(inout vec4 s, float d, float w, float b, float q, float bonus)
+{
+    precise vec4 next = fma(vec4(w), v, kRule > 0 ? s : d * s);
+    if (kRule > 0) next = fma(vec4(b), e, next);
+    precise vec4 answer = fma(vec4(q), kReadsBefore == 1 ? fma(vec4(bonus), v, s) : next, o);
+    if (kReadsBefore == 0 || kRule == 0) o = answer;
+    s = next;
+}
+
+void write_rows(uint i)
 {
     vec4 d = decay_of(i);
     vec4 w = written(i);
     vec4 b = erase_write(i);
     vec4 q = query(i);
     vec4 bonus = bonus_of(i);
-    [[unroll]] for (uint c = 0; c < 4; ++c) {
-        precise vec4 old = s[n + c];
-        precise vec4 next = fma(vec4(w[c]), v, kRule > 0 ? old : d[c] * old);
-        if (kRule > 0) next = fma(vec4(b[c]), e, next);
-        precise vec4 answer = fma(vec4(q[c]), kReadsBefore == 1 ? fma(vec4(bonus[c]), v, old) : next, o);
-        if (kReadsBefore == 0 || kRule == 0) o = answer;
-        s[n + c] = next;
-    }
+    write_row(s0, d.x, w.x, b.x, q.x, bonus.x);
+    write_row(s1, d.y, w.y, b.y, q.y, bonus.y);
+    write_row(s2, d.z, w.z, b.z, q.z, bonus.z);
+    write_row(s3, d.w, w.w, b.w, q.w, bonus.w);
 }
 
 // In every lane. Two sums in a row take turns, so that one barrier each is enough.
@@ -71,15 +80,15 @@ vec4 sum_over_shares(vec4 part, uint turn)
     return sum;
 }
 
-void take_token(uint rows, uint turn)
+void take_token(uint share, uint turn)
 {
     e = vec4(0.0);
     o = vec4(0.0);
     if (kRule > 0) {
-        [[unroll]] for (uint n = 0; n < kRows; n += 4) erase_rows((rows + n) / 4, n);
+        erase_rows(share);
         e = sum_over_shares(e, 0);
     }
-    [[unroll]] for (uint n = 0; n < kRows; n += 4) write_rows((rows + n) / 4, n);
+    write_rows(share);
     o = p.scale * sum_over_shares(o, kRule > 0 ? 1 : turn);
 }
 
@@ -91,22 +100,24 @@ void main()
     uint count = count_of(slot, stream);
     uint share = gl_LocalInvocationID.x / kLaneVectors;
     uint column = gl_WorkGroupID.x * kLaneVectors + gl_LocalInvocationID.x % kLaneVectors; // in fours
-    uint at = ((stream * p.heads + head) * kWidth + share * kRows) * kVectors + column;
-    [[unroll]] for (uint n = 0; n < kRows; ++n) {
-        bool is_given = kHasInitial == 1 && count > 0;
-        s[n] = is_given ? load_vector(kStateArena, p.initial / 4 + at + n * kVectors) : vec4(0.0);
-    }
+    uint at = ((stream * p.heads + head) * kWidth + 4 * share) * kVectors + column;
+    bool is_given = kHasInitial == 1 && count > 0;
+    s0 = is_given ? load_vector(kStateArena, p.initial / 4 + at) : vec4(0.0);
+    s1 = is_given ? load_vector(kStateArena, p.initial / 4 + at + kVectors) : vec4(0.0);
+    s2 = is_given ? load_vector(kStateArena, p.initial / 4 + at + 2 * kVectors) : vec4(0.0);
+    s3 = is_given ? load_vector(kStateArena, p.initial / 4 + at + 3 * kVectors) : vec4(0.0);
     for (uint t = 0; t < count; ++t) {
         token_head = (slot * p.tokens + p.first + t) * p.heads + head;
         uint values = token_head * kVectors + column;
         v = load_vector(kVArena, p.v / 4 + values);
         if (kHasGain == 1) v *= activation_vectors[p.value_gain / 4 + values];
-        take_token(share * kRows, t % 2);
+        take_token(share, t % 2);
         if (share == 0) store_vector(kOArena, p.o / 4 + values, o);
     }
     if (count > 0) {
-        [[unroll]] for (uint n = 0; n < kRows; ++n) {
-            store_vector(kStateArena, p.state / 4 + at + n * kVectors, s[n]);
-        }
+        store_vector(kStateArena, p.state / 4 + at, s0);
+        store_vector(kStateArena, p.state / 4 + at + kVectors, s1);
+        store_vector(kStateArena, p.state / 4 + at + 2 * kVectors, s2);
+        store_vector(kStateArena, p.state / 4 + at + 3 * kVectors, s3);
     }
 }

@@ -236,18 +236,18 @@ bool is_hot_shape(const LinearRecurrence& r)
 
 Layout sharded_layout(const LinearRecurrence& r)
 {
-    // 8 rows of 4 columns are 32 registers of state: with more, some GPU's compiler spills.
-    constexpr uint32_t kRowsOfLane = 8;
+    // 4 rows of 4 columns are 16 registers of state: with 8 rows, compilers of Mali and VideoCore spill.
+    constexpr uint32_t kRowsOfLane = 4;
     const uint32_t width = r.k.shape[3];
     const uint32_t vectors = r.v.shape[3] / 4;
     const uint32_t shares = width / kRowsOfLane;
     const uint32_t lane_vectors = std::min(64 / shares, vectors);
     Layout layout;
     layout.kernel = {&kernels::linear_attention_sharded, constants_of(r, 0)};
-    const auto add = {shares * lane_vectors, width, vectors, kRowsOfLane};
+    const auto add = {shares * lane_vectors, width, vectors};
     layout.kernel.constants.insert(layout.kernel.constants.end(), add);
     layout.blocks = vectors / lane_vectors;
-    layout.trips = 1 + 2 * (shares + 5 * kRowsOfLane / 4);
+    layout.trips = 1 + 2 * (shares + 5);
     return layout;
 }
 
