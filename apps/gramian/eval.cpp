@@ -163,6 +163,33 @@ void save_outputs(const Sequences& sequences, const std::string& path)
     file.save(path);
 }
 
+/// How every least-squares problem went: of the last solve, or at the last token of a node that solves at each.
+Json solves_of(const SessionHandle& session, const Sequences& sequences)
+{
+    constexpr const char* kStatus[] = {"solved", "no_data", "failed"};
+    Json solves = Json::array();
+    for (const uint32_t stream : sequences.streams) {
+        const TensorsHandle reports = session.reports(stream);
+        for (uint32_t i = 0; i < gramian_tensors_count(reports.get()); ++i) {
+            gramian_tensor_view view{};
+            view.size = sizeof view;
+            api::check(gramian_tensors_get(reports.get(), i, &view));
+            for (uint64_t head = 0; head < view.shape[0]; ++head) {
+                const float* report = view.values + head * view.shape[1];
+                solves.push_back({{"report", view.name},
+                                  {"sequence", stream},
+                                  {"head", head},
+                                  {"min_pivot", report[0]},
+                                  {"alpha", report[1]},
+                                  {"retries", static_cast<uint32_t>(report[2])},
+                                  {"residual", report[3]},
+                                  {"status", kStatus[static_cast<size_t>(report[4])]}});
+            }
+        }
+    }
+    return solves;
+}
+
 void print_profile(SessionHandle& session, const EvalOptions& options)
 {
     for (const Json& time : Json::parse(session.profile_json())) {
@@ -197,6 +224,7 @@ Exit eval(const EvalOptions& options)
                                 {"tokens", sequences.tokens},
                                 {"chunk", options.chunk},
                                 {"submissions", session.info().submissions},
+                                {"solves", solves_of(session, sequences)},
                                 {"out", options.out}}
                                .dump());
     } else if (!options.common.quiet) {

@@ -546,6 +546,15 @@ gramian_status gramian_session_reset(gramian_session* session, const uint32_t* s
     });
 }
 
+gramian_status gramian_session_get_reports(const gramian_session* session, uint32_t stream, gramian_tensors** reports)
+{
+    return guard([&] {
+        require_pointer(session, "session");
+        require_pointer(reports, "reports");
+        *reports = new gramian_tensors{session->session->reports(stream), {}};
+    });
+}
+
 gramian_status gramian_session_get_statistics(const gramian_session* session, uint32_t stream,
                                               gramian_tensors** statistics)
 {

@@ -301,9 +301,12 @@ void ModelParser::infer_outputs(Node& node, const Json& json)
     if (!out.is_array() && !out.is_object()) {
         raise(Status::invalid_model, "{}: 'out': expected an array or an object, found {}", node.name, describe(out));
     }
-    if (out.size() != node.op->outputs.size()) {
-        raise(Status::invalid_model, "{}: expected {} outputs ({}), found {}", node.name, node.op->outputs.size(),
-              fmt::join(node.op->outputs, ", "), out.size());
+    const size_t least = node.op->outputs.size();
+    if (out.size() < least || out.size() > least + node.op->extras.size()) {
+        const std::string extras =
+            node.op->extras.empty() ? "" : fmt::format(" and perhaps {}", fmt::join(node.op->extras, ", "));
+        raise(Status::invalid_model, "{}: expected {} outputs ({}{}), found {}", node.name, least,
+              fmt::join(node.op->outputs, ", "), extras, out.size());
     }
     Tensors in;
     bool needs_context = false;
@@ -329,7 +332,7 @@ void ModelParser::infer_outputs(Node& node, const Json& json)
         raise(error.status() == Status::unsupported ? Status::unsupported : Status::invalid_model, "{}",
               what.starts_with(node.name) ? what : node.name + ": " + what);
     }
-    for (size_t i = 0; i < node.op->outputs.size(); ++i) {
+    for (size_t i = 0; i < out.size(); ++i) {
         const std::string& port = shapes[i].first; // an attribute may rename an output
         const Json name = out.is_array() ? out[i] : out.contains(port) ? out.at(port) : Json();
         if (!name.is_string()) {

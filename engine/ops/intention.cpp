@@ -8,6 +8,7 @@
 #include "ops/copy.hpp"
 #include "ops/intention_context.hpp"
 #include "ops/pieces.hpp"
+#include "ops/ring_append.hpp"
 #include "ops/rls.hpp"
 
 namespace gramian {
@@ -181,7 +182,8 @@ std::vector<StateShape> recurrent_states(const Attributes& attributes, const Ten
     const IntentionSettings settings = settings_of(attributes, in.has("ridge"));
     const Shape& k = in.at("k").shape;
     const uint32_t columns = in.at("v").shape[3];
-    std::vector<StateShape> kept{{"state_g", {k[2], k[3], k[3]}}, {"state_s", {k[2], k[3], columns}}};
+    std::vector<StateShape> kept{
+        {"state_g", {k[2], k[3], k[3]}}, {"state_s", {k[2], k[3], columns}}, {"report", {k[2], kSolveReportWords}}};
     if (settings.solver == IntentionSolver::qr) kept.push_back({"factor", {k[2], k[3], k[3] + columns}});
     if (settings.solver != IntentionSolver::rls) return kept;
     kept.push_back({"inverse", {k[2], k[3], k[3]}});
@@ -206,7 +208,10 @@ void record_recurrent(Recorder& recorder, const Attributes& attributes, const Te
         i.kept = {{}, *inverse, states.at("weights"), states.at("record")};
     }
     i.count = i.k.shape[1];
+    const Tensor reports = recorder.temporary({i.k.shape[0], i.count, i.k.shape[2], kSolveReportWords});
+    i.report = &reports;
     causal_intention(recorder, i);
+    keep_last(recorder, reports, states.at("report"), map);
 }
 
 const RecurrentOps kRecurrent{recurrent_states, record_recurrent};
@@ -286,10 +291,24 @@ void solve(Recorder& recorder, const Attributes& attributes, const Tensors& in, 
     recursive_least_squares(recorder, rls);
 }
 
-void read(Recorder& recorder, const Attributes&, const Tensors& in, const Tensors& states, const Tensor& out,
-          const SlotMap& map)
+/// The answer is that of the last solve, the variance that of all that was observed.
+void read(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& states,
+          const Tensors& out, const SlotMap& map)
 {
-    read_solution(recorder, in.at("q"), states.at("w"), out, map);
+    read_solution(recorder, in.at("q"), states.at("w"), out.at("y"), map);
+    const Tensor* variance = out.find("variance");
+    if (!variance) return;
+    QuerySolve solve;
+    solve.g = states.at("g");
+    solve.q = in.at("q");
+    solve.ridge = in.find("ridge");
+    solve.variance = variance;
+    const IntentionSettings settings = settings_of(attributes, solve.ridge != nullptr);
+    solve.alpha = settings.alpha;
+    solve.is_relative = settings.is_relative;
+    solve.count = solve.q.shape[1];
+    solve.map = map;
+    query_solve(recorder, solve);
 }
 
 const ContextOps kContext{{"k", "v", "decay", "beta"}, context_states, observe, solve, read};
@@ -311,6 +330,7 @@ Operator intention_operator()
                        {"state_g", kOptional},
                        {"state_s", kOptional}},
             .outputs = {"y"},
+            .extras = {"variance"},
             .attributes = {"alpha", "alpha_relative", "causal", "cg_start", "chunks", "forget", "iterations", "solver"},
             .infer = infer,
             .record = record,

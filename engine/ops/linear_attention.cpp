@@ -286,14 +286,14 @@ void observe(Recorder& recorder, const Attributes& attributes, const Tensors& in
     }
 }
 
-void read(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& states, const Tensor& out,
-          const SlotMap& map)
+void read(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& states,
+          const Tensors& out, const SlotMap& map)
 {
     StateRead read;
     read.map = map;
     read.q = in.at("q");
     read.s = states.at("s");
-    read.y = out;
+    read.y = out.first();
     read.feature = pointwise_feature(attributes);
     const double width = read.q.shape.last();
     read.scale = static_cast<float>(attributes.number("scale", 1 / std::sqrt(width), -1e30, 1e30));

@@ -201,12 +201,12 @@ void observe(Recorder& recorder, const Attributes& attributes, const Tensors& in
     log_attention_write(recorder, a);
 }
 
-void read(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& kept, const Tensor& out,
+void read(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& kept, const Tensors& out,
           const SlotMap& map)
 {
     LogAttention a;
     a.q = in.at("q");
-    a.y = out;
+    a.y = out.first();
     a.is_signed = is_signed(attributes);
     a.state = kept.at("state_s");
     a.state_z = kept.at("state_z");

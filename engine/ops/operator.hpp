@@ -56,6 +56,7 @@ public:
         Tensor tensor;
     };
     [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
+    [[nodiscard]] const Tensor& first() const { return entries_.front().tensor; }
 
 private:
     std::vector<Entry> entries_;
@@ -104,7 +105,8 @@ struct ContextOps {
     /// Null where writing leaves nothing open. report: [slots, H, 8].
     void (*solve)(Recorder&, const Attributes&, const Tensors& in, const Tensors& states, const Tensor& report,
                   const SlotMap&);
-    void (*read)(Recorder&, const Attributes&, const Tensors& in, const Tensors& states, const Tensor& out,
+    /// out: the operator's outputs, and those of its extras that the node names.
+    void (*read)(Recorder&, const Attributes&, const Tensors& in, const Tensors& states, const Tensors& out,
                  const SlotMap&);
     /// Pairs that a stream can keep, or 0: no limit.
     uint32_t (*capacity)(const Attributes&) = nullptr;
@@ -133,6 +135,7 @@ struct Operator {
     Layout layout = Layout::rows;
     std::vector<Port> inputs;
     std::vector<std::string_view> outputs;
+    std::vector<std::string_view> extras = {}; // outputs that a node may name besides, one number a head
     std::vector<std::string_view> attributes;
     /// Output shapes from input shapes. Throws invalid_argument or unsupported.
     std::vector<std::pair<std::string, Shape>> (*infer)(const Attributes&, const Tensors& in);

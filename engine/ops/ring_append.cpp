@@ -38,36 +38,46 @@ void on_host(const HostLaunch& launch)
     }
 }
 
+/// One of the two tensors of a pair.
+void append(Recorder& recorder, const PairRing& ring, bool is_second, const Tensor& x, const Tensor& z, uint32_t first,
+            uint32_t count, const SlotMap& map)
+{
+    const Shape& s = x.shape;
+    if (s.rank() != 4 || z.shape.rank() != 4 || z.shape[2] != s[2] || z.shape[3] != s[3] || first + count > s[1]) {
+        raise(Status::invalid_argument, "ring_append: x {} and z {} do not fit together", s.text(), z.shape.text());
+    }
+    if (count > recorder.caps.max_groups) {
+        raise(Status::unsupported, "ring_append: {} tokens in one call, at most {}", count, recorder.caps.max_groups);
+    }
+    Launch launch;
+    launch.kernel = {&kernels::ring_append, {arena_constant(x), arena_constant(z), is_second ? 1U : 0U}};
+    launch.set_push(gpu::RingAppendParameters{x.offset, z.offset, map.streams, map.counts,
+                                              ring.total ? ring.total->offset : kNone, ring.position, ring.fold, s[1],
+                                              first, count, s[2] * s[3], z.shape[1]});
+    launch.groups = {count, s[0], 1};
+    follow_slots(recorder, launch, 1, s[0]);
+    launch.reads = {x.slice()};
+    launch.writes = {z.slice()};
+    if (ring.total) launch.reads.push_back(ring.total->slice());
+    if (ring.total) launch.writes.push_back(ring.total->slice());
+    launch.host = on_host;
+    recorder.list.append(std::move(launch));
+}
+
 } // namespace
 
 void ring_append(Recorder& recorder, const PairRing& ring, const Tensor& k, const Tensor& v, uint32_t first,
                  uint32_t count, const SlotMap& map)
 {
-    for (const bool is_second : {false, true}) {
-        const Tensor& x = is_second ? v : k;
-        const Tensor& z = is_second ? ring.v : ring.k;
-        const Shape& s = x.shape;
-        if (s.rank() != 4 || z.shape.rank() != 4 || z.shape[2] != s[2] || z.shape[3] != s[3] || first + count > s[1]) {
-            raise(Status::invalid_argument, "ring_append: x {} and z {} do not fit together", s.text(), z.shape.text());
-        }
-        if (count > recorder.caps.max_groups) {
-            raise(Status::unsupported, "ring_append: {} tokens in one call, at most {}", count,
-                  recorder.caps.max_groups);
-        }
-        Launch launch;
-        launch.kernel = {&kernels::ring_append, {arena_constant(x), arena_constant(z), is_second ? 1U : 0U}};
-        launch.set_push(gpu::RingAppendParameters{x.offset, z.offset, map.streams, map.counts,
-                                                  ring.total ? ring.total->offset : kNone, ring.position, ring.fold,
-                                                  s[1], first, count, s[2] * s[3], z.shape[1]});
-        launch.groups = {count, s[0], 1};
-        follow_slots(recorder, launch, 1, s[0]);
-        launch.reads = {x.slice()};
-        launch.writes = {z.slice()};
-        if (ring.total) launch.reads.push_back(ring.total->slice());
-        if (ring.total) launch.writes.push_back(ring.total->slice());
-        launch.host = on_host;
-        recorder.list.append(std::move(launch));
-    }
+    append(recorder, ring, false, k, ring.k, first, count, map);
+    append(recorder, ring, true, v, ring.v, first, count, map);
+}
+
+void keep_last(Recorder& recorder, const Tensor& x, const Tensor& z, const SlotMap& map)
+{
+    const Shape& s = z.shape;
+    if (s.rank() != 3) raise(Status::invalid_argument, "keep_last: expected z [streams, H, C], found {}", s.text());
+    append(recorder, {}, false, x, z.as({s[0], 1, s[1], s[2]}), 0, x.shape[1], map);
 }
 
 } // namespace gramian

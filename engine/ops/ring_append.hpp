@@ -20,4 +20,8 @@ struct PairRing {
 void ring_append(Recorder& recorder, const PairRing& ring, const Tensor& k, const Tensor& v, uint32_t first,
                  uint32_t count, const SlotMap& map);
 
+/// z[stream] = the last token of each slot of x; a slot without tokens leaves it as it is.
+/// x: [slots, T, H, C], z: [streams, H, C]. Throws as ring_append does.
+void keep_last(Recorder& recorder, const Tensor& x, const Tensor& z, const SlotMap& map);
+
 } // namespace gramian

@@ -213,13 +213,13 @@ void observe_softmax(Recorder& recorder, const Attributes&, const Tensors& in, c
 }
 
 void read_softmax(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& states,
-                  const Tensor& out, const SlotMap& map)
+                  const Tensors& out, const SlotMap& map)
 {
     SoftmaxAttention attention;
     attention.q = in.at("q");
     attention.k = states.at("k");
     attention.v = states.at("v");
-    attention.o = out;
+    attention.o = out.first();
     attention.total = &states.at("total");
     attention.map = map;
     attention.scale = softmax_scale(attributes, attention.q.shape.last());

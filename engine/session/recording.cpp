@@ -142,7 +142,13 @@ void NodeRecorder::record_read(const Node& node, const Tensors& states)
     label(node, " read");
     const Tensors in = inputs(node, [&](const Port& port) { return !is_written(node, port); });
     const uint32_t size = model_.values()[node.outputs[0]].size;
-    const Tensor out = place_of(node.outputs[0]).as({extent_.slots, extent_.tokens, node.heads, size / node.heads});
+    Tensors out;
+    out.add(std::string(node.op->outputs[0]),
+            place_of(node.outputs[0]).as({extent_.slots, extent_.tokens, node.heads, size / node.heads}));
+    for (size_t i = 1; i < node.outputs.size(); ++i) {
+        out.add(std::string(node.op->extras[i - 1]),
+                place_of(node.outputs[i]).as({extent_.slots, extent_.tokens, node.heads}));
+    }
     node.op->context->read(recorder_, node.attributes, in, states, out, map_);
 }
 

@@ -8,6 +8,27 @@
 #include <numeric>
 
 namespace gramian {
+namespace {
+
+/// The worst of all heads and nodes.
+SolveOutcome worst_of(const std::vector<NamedArray>& reports)
+{
+    SolveOutcome worst;
+    worst.min_pivot = INFINITY;
+    for (const NamedArray& report : reports) {
+        for (size_t i = 0; i < report.values.size(); i += kReportFields) {
+            const float* head = &report.values[i];
+            worst.min_pivot = std::min(worst.min_pivot, head[0]);
+            worst.alpha = std::max(worst.alpha, head[1]);
+            worst.retries = std::max(worst.retries, static_cast<uint32_t>(head[2]));
+            worst.residual = std::max(worst.residual, head[3]);
+            worst.status = std::max(worst.status, static_cast<SolveStatus>(head[4]));
+        }
+    }
+    return worst;
+}
+
+} // namespace
 
 /// What the caller gave: tokens of some streams, one stream after the other.
 struct Session::Sequences {
@@ -199,28 +220,27 @@ std::vector<SolveOutcome> Session::solve(Streams streams)
         solve_[block.window]->set_slots(0, count);
         solve_[block.window]->run();
         ++submissions_;
-        for (uint32_t slot = 0; slot < count; ++slot) outcomes[block.entries[slot]] = outcome_of(slot);
+        for (uint32_t slot = 0; slot < count; ++slot) {
+            const uint32_t entry = block.entries[slot];
+            std::vector<NamedArray>& solved = info_[streams[entry]].solved;
+            solved = solved_reports(slot);
+            outcomes[entry] = worst_of(solved);
+        }
     }
     return outcomes;
 }
 
-/// The worst of the heads and nodes of a slot.
-SolveOutcome Session::outcome_of(uint32_t slot) const
+/// What the last solve of a slot reports, by node and head.
+std::vector<NamedArray> Session::solved_reports(uint32_t slot) const
 {
-    SolveOutcome worst;
-    worst.min_pivot = INFINITY;
+    std::vector<NamedArray> found;
     for (const NodeState& state : layout_.nodes) {
         if (!has_solve(*state.node)) continue;
-        const float* report = block_floats(state.report) + size_t{slot} * state.node->heads * kSolveReportWords;
-        for (uint32_t head = 0; head < state.node->heads; ++head, report += kSolveReportWords) {
-            worst.min_pivot = std::min(worst.min_pivot, report[0]);
-            worst.alpha = std::max(worst.alpha, report[1]);
-            worst.retries = std::max(worst.retries, static_cast<uint32_t>(report[2]));
-            worst.residual = std::max(worst.residual, report[3]);
-            worst.status = std::max(worst.status, static_cast<SolveStatus>(report[4]));
-        }
+        const uint32_t heads = state.node->heads;
+        const float* words = block_floats(state.report) + size_t{slot} * heads * kSolveReportWords;
+        found.push_back(report_array(value_name(state), words, heads));
     }
-    return worst;
+    return found;
 }
 
 } // namespace gramian

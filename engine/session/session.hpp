@@ -29,6 +29,11 @@ struct SolveOutcome {
     float residual = 0;
 };
 
+constexpr uint32_t kReportFields = 5; // of a report: smallest pivot, alpha, retries, residual, status
+
+/// The reports of a node's heads, [heads, kReportFields], of what kernels wrote.
+NamedArray report_array(const std::string& value, const float* words, uint32_t heads);
+
 struct NodeTime {
     std::string node;
     double us = 0; // in the last run
@@ -70,6 +75,9 @@ public:
     void begin_demonstration(Streams streams);
     /// Settles what the streams have observed; one outcome a stream.
     std::vector<SolveOutcome> solve(Streams streams);
+    /// How each least-squares problem of a stream went, by "VALUE.report" [H, 5]: smallest pivot, alpha, retries,
+    /// residual, status; of the last solve over a context, and of the last token of a node that solves at every one.
+    [[nodiscard]] std::vector<NamedArray> reports(uint32_t stream) const;
 
     /// What a stream holds of what it was shown, by "VALUE.STATE": the value that the node makes, the name of its
     /// state.
@@ -110,6 +118,7 @@ public:
 private:
     struct Info : StreamPosition {
         bool has_joined = true;
+        std::vector<NamedArray> solved;   // reports of the last solve, of the nodes over a context
         uint64_t shown = 0;               // pairs of the demonstration at hand, or more where that is not known
         uint32_t next_snapshot = 0;       // row of its ring
         std::vector<StreamPosition> ring; // of its snapshots, the oldest first
@@ -138,7 +147,7 @@ private:
     void run_block(const Sequences& sequences, const Block& block, uint32_t done);
     void unpack_initial(Streams streams, RowProgram program);
     void set_position(uint32_t stream, const StreamPosition& position);
-    [[nodiscard]] SolveOutcome outcome_of(uint32_t slot) const;
+    [[nodiscard]] std::vector<NamedArray> solved_reports(uint32_t slot) const;
     [[nodiscard]] uint32_t window_of(uint32_t stream) const { return stream / layout_.window_streams; }
     [[nodiscard]] uint32_t place_of(uint32_t stream) const { return stream % layout_.window_streams; }
     [[nodiscard]] StateOwner owner() const;

@@ -1,4 +1,4 @@
-// What streams have summed up of what they were shown: read out, and added to one another.
+// What streams have summed up of what they were shown, read out and added to one another, and how their solves went.
 #include "session/recording.hpp"
 #include "session/session.hpp"
 
@@ -61,6 +61,30 @@ std::vector<NamedArray> Session::statistics(uint32_t stream) const
         }
     }
     return arrays;
+}
+
+NamedArray report_array(const std::string& value, const float* words, uint32_t heads)
+{
+    NamedArray array{value + ".report", {heads, kReportFields}, {}};
+    for (uint32_t head = 0; head < heads; ++head, words += kSolveReportWords) {
+        array.values.insert(array.values.end(), words, words + kReportFields);
+    }
+    return array;
+}
+
+std::vector<NamedArray> Session::reports(uint32_t stream) const
+{
+    check_streams({&stream, 1});
+    if (is_submitted_) raise(Status::invalid_argument, "a step is submitted: wait for it before reading reports");
+    std::vector<NamedArray> found = info_[stream].solved;
+    for (const NodeState& state : layout_.nodes) {
+        const Tensor* report = state.node->is_context ? nullptr : state.kept.find("report");
+        if (!report || info_[stream].tokens == 0) continue;
+        const Tensor tensor = of_stream(*report, place_of(stream));
+        const std::vector<float> words = read_floats(*windows_[window_of(stream)].state, tensor);
+        found.push_back(report_array(value_name(state), words.data(), state.node->heads));
+    }
+    return found;
 }
 
 void Session::add_statistics(uint32_t stream, const std::vector<NamedArray>& added, float weight)

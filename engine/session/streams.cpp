@@ -163,6 +163,7 @@ void Session::set_position(uint32_t stream, const StreamPosition& position)
 {
     static_cast<StreamPosition&>(info_[stream]) = position;
     info_[stream].shown = position.pairs;
+    info_[stream].solved.clear();
     info_[stream].ring.clear();
 }
 

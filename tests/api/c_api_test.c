@@ -105,6 +105,8 @@ static void test_end_to_end(void)
     gramian_session_info info;
     gramian_solve_report reports[2];
     gramian_tensors* statistics = NULL;
+    gramian_tensors* problems = NULL;
+    gramian_tensor_view view;
     const uint32_t streams[2] = {1, 0};
     const float x[6] = {1, 2, 3, 1, 2, 3};
     float y[2] = {-1, -1};
@@ -132,6 +134,12 @@ static void test_end_to_end(void)
     CHECK(reports[0].status == GRAMIAN_SOLVED && reports[0].retries == 0 && reports[0].size == sizeof reports[0]);
     CHECK(fabsf(reports[0].alpha - 1e-3f) < 1e-6f && reports[0].min_pivot > 0 && reports[0].residual < 1e-3f);
     CHECK(reports[1].status == GRAMIAN_SOLVE_NO_DATA);
+    CHECK(gramian_session_get_reports(session, 1, &problems) == GRAMIAN_OK);
+    view.size = sizeof view;
+    CHECK(gramian_tensors_find(problems, "action.report", &view) == GRAMIAN_OK);
+    CHECK(view.shape[0] == 1 && view.shape[1] == 5 && view.values[0] == reports[0].min_pivot);
+    CHECK(view.values[1] == reports[0].alpha && view.values[2] == 0 && view.values[4] == GRAMIAN_SOLVED);
+    gramian_tensors_destroy(problems);
     CHECK(gramian_session_solve(session, streams, 2, NULL) == GRAMIAN_OK);
 
     CHECK(gramian_session_step(session, &in, &out) == GRAMIAN_OK);

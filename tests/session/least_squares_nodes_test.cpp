@@ -13,7 +13,7 @@ constexpr uint32_t kStreams = 3;
 constexpr uint32_t kTokens = 9;
 
 /// key, value and query [6] each -> causal intention in two heads -> action.
-Model causal_model(const Json& attributes)
+ModelFile causal_file(const Json& attributes)
 {
     ModelFile file;
     file.json = Json::parse(R"({"version":1,"name":"causal",
@@ -23,7 +23,19 @@ Model causal_model(const Json& attributes)
     file.json["nodes"][0]["attributes"] = attributes;
     file.json["nodes"][0]["attributes"]["heads"] = 2;
     file.json["nodes"][0]["attributes"]["causal"] = true;
-    return file.parse(test_device());
+    return file;
+}
+
+Model causal_model(const Json& attributes)
+{
+    return causal_file(attributes).parse(test_device());
+}
+
+/// The same with the variance as a second output of the node.
+void name_variance(ModelFile& file, uint32_t heads)
+{
+    file.json["nodes"][0]["out"] = {{"y", "action"}, {"variance", "doubt"}};
+    file.json["outputs"].push_back({{"name", "doubt"}, {"size", heads}});
 }
 
 const std::vector<Json>& solvers()
@@ -81,6 +93,109 @@ TEST_CASE("least-squares nodes: stepping gives the bits of the operator over the
             CHECK(same_bits(found, token_of(whole, t)));
         }
     }
+}
+
+TEST_CASE("least-squares nodes: what a step solved is reported by head, as the operator reports it")
+{
+    const size_t count = size_t{kStreams} * kTokens * kSize;
+    const std::vector<float> k = random_values(1, count);
+    const Shape shape{kStreams, kTokens, 2, kSize / 2};
+    for (const Json& attributes : solvers()) {
+        CAPTURE(attributes.dump());
+        Json causal = attributes;
+        causal["causal"] = true;
+        const OperatorRun whole =
+            run_operator(test_device(), "intention", causal, {{"k", shape, k}, {"v", shape, k}, {"q", shape, k}});
+        const Model model = causal_model(attributes);
+        Session stepped = make_session(model, kStreams);
+        CHECK(stepped.reports(1).empty());
+        for (uint32_t t = 0; t < kTokens; ++t) {
+            (void)step_all(stepped, token_of(k, t), token_of(k, t), token_of(k, t));
+        }
+        Session prefilled = make_session(model, kStreams);
+        std::vector<float> answers(count);
+        const std::span<const float> in[] = {k, k, k};
+        const std::span<float> out(answers);
+        const std::vector<uint32_t> counts(kStreams, kTokens);
+        prefilled.prefill(all_streams(prefilled), counts, in, {&out, 1});
+        for (uint32_t stream = 0; stream < kStreams; ++stream) {
+            const std::vector<NamedArray> found = stepped.reports(stream);
+            REQUIRE(found.size() == 1);
+            CHECK(found[0].name == "action.report");
+            CHECK(found[0].shape == Shape{2, kReportFields});
+            CHECK(prefilled.reports(stream)[0].values == found[0].values);
+            uint32_t field = 0;
+            for (const char* name : {"min_pivot", "alpha", "retries", "residual", "status"}) {
+                CAPTURE(name);
+                const std::vector<float> expected = output_of(whole, name);
+                for (uint32_t head = 0; head < 2; ++head) {
+                    const size_t at = (size_t{stream} * kTokens + kTokens - 1) * 2 + head;
+                    CHECK(found[0].values[head * kReportFields + field] == expected[at]);
+                }
+                ++field;
+            }
+        }
+    }
+}
+
+TEST_CASE("least-squares nodes: the predictive variance is a second output where a node names it")
+{
+    const size_t count = size_t{kStreams} * kTokens * kSize;
+    const std::vector<float> k = random_values(1, count);
+    const Shape shape{kStreams, kTokens, 2, kSize / 2};
+    const std::vector<float> expected =
+        output_of(run_operator(test_device(), "intention", {{"alpha", 0.1}, {"causal", true}},
+                               {{"k", shape, k}, {"v", shape, k}, {"q", shape, k}}),
+                  "variance");
+    ModelFile file = causal_file({{"alpha", 0.1}});
+    name_variance(file, 2);
+    const Model model = file.parse(test_device());
+    Session session = make_session(model, kStreams);
+    for (uint32_t t = 0; t < kTokens; ++t) {
+        const std::vector<float> token = token_of(k, t);
+        std::vector<float> action(size_t{kStreams} * kSize);
+        std::vector<float> doubt(size_t{kStreams} * 2);
+        const std::span<const float> in[] = {token, token, token};
+        const std::span<float> out[] = {action, doubt};
+        session.submit(in);
+        session.wait(out);
+        for (uint32_t i = 0; i < doubt.size(); ++i) {
+            CHECK(doubt[i] == expected[(size_t{i / 2} * kTokens + t) * 2 + i % 2]);
+        }
+    }
+}
+
+TEST_CASE("least-squares nodes: over a context the variance is that of the ridge, and falls with what is shown")
+{
+    constexpr uint32_t kPairs = 40;
+    ModelFile file = context_model("intention", {{"alpha", 0.5}});
+    name_variance(file, 1);
+    const Model model = file.parse(test_device());
+    Session session = make_session(model, 1);
+    const Demonstration shown(kPairs, 6, 2, 70);
+    const std::vector<float> query = random_values(71, 6);
+    std::vector<float> action(2);
+    std::vector<float> doubt(1);
+    const std::span<const float> in(query);
+    const std::span<float> out[] = {action, doubt};
+    const auto ask = [&] {
+        session.submit({&in, 1});
+        session.wait(out);
+        return doubt[0];
+    };
+    double norm = 0;
+    for (float value : query) norm += static_cast<double>(value) * value;
+    CHECK(ask() == doctest::Approx(norm / 0.5).epsilon(1e-5));
+    show(session, 0, shown);
+    (void)session.solve(all_streams(session));
+    const std::vector<float> expected = output_of(
+        run_operator(
+            test_device(), "intention", {{"alpha", 0.5}},
+            {{"k", {1, kPairs, 1, 6}, shown.x}, {"v", {1, kPairs, 1, 2}, shown.y}, {"q", {1, 1, 1, 6}, query}}),
+        "variance");
+    CHECK(ask() == doctest::Approx(expected[0]).epsilon(1e-4));
+    CHECK(ask() < norm / 0.5);
+    CHECK(session.reports(0)[0].values.size() == kReportFields);
 }
 
 TEST_CASE("least-squares nodes: a stream that was reset starts from nothing")

@@ -219,6 +219,11 @@ GRAMIAN_API gramian_status gramian_session_begin_demonstration(gramian_session* 
 /* Settles what these streams have observed. reports: stream_count of them, or NULL; set reports[0].size. */
 GRAMIAN_API gramian_status gramian_session_solve(gramian_session* session, const uint32_t* streams,
                                                  uint32_t stream_count, gramian_solve_report* reports);
+/* How each least-squares problem of a stream went, one row a head, as tensors "VALUE.report" [heads, 5] named after the
+ * value that a node makes: smallest pivot, alpha, retries, residual, gramian_solve_status. Of the last solve, and of the
+ * last token of a node that solves at every token. Empty where nothing was solved. Destroy them. */
+GRAMIAN_API gramian_status gramian_session_get_reports(const gramian_session* session, uint32_t stream,
+                                                       gramian_tensors** reports);
 /* What a stream has learned from what it was shown, as tensors "VALUE.STATE": the value that a learning node makes, and
  * a name of its state: of intention the sums g = k^T k and s = k^T v, and w, what was solved for. Destroy them. */
 GRAMIAN_API gramian_status gramian_session_get_statistics(const gramian_session* session, uint32_t stream,

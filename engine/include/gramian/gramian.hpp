@@ -269,6 +269,12 @@ public:
         if (streams.empty()) return; // no streams, where a null pointer would say: all
         api::check(gramian_session_reset(raw_.get(), streams.data(), static_cast<uint32_t>(streams.size())));
     }
+    [[nodiscard]] TensorsHandle reports(uint32_t stream) const
+    {
+        gramian_tensors* raw = nullptr;
+        api::check(gramian_session_get_reports(raw_.get(), stream, &raw));
+        return TensorsHandle(raw);
+    }
     [[nodiscard]] TensorsHandle statistics(uint32_t stream) const
     {
         gramian_tensors* raw = nullptr;
