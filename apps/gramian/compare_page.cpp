@@ -94,27 +94,30 @@ struct Axis {
     }
 };
 
-/// Labels of points that lie close to each other are moved apart, down the page.
-std::vector<double> label_heights(const std::vector<std::pair<double, double>>& places)
+/// Labels stand in a column, in the order of their points' heights, none over another.
+std::vector<double> label_heights(const std::vector<std::pair<double, double>>& places, double bottom)
 {
+    constexpr double kLine = 13;
     std::vector<size_t> order(places.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = i;
     std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return places[a].second < places[b].second; });
     std::vector<double> heights(places.size());
-    for (size_t i = 0; i < order.size(); ++i) {
-        double height = places[order[i]].second;
-        for (size_t j = 0; j < i; ++j) {
-            const bool is_near = std::abs(places[order[j]].first - places[order[i]].first) < 190;
-            if (is_near && height - heights[order[j]] < 12) height = heights[order[j]] + 12;
-        }
-        heights[order[i]] = height;
+    double least = 0;
+    for (const size_t i : order) {
+        heights[i] = std::max(places[i].second, least);
+        least = heights[i] + kLine;
+    }
+    double most = bottom;
+    for (auto i = order.rbegin(); i != order.rend(); ++i) { // what was pushed over the edge comes back up
+        heights[*i] = std::min(heights[*i], most);
+        most = heights[*i] - kLine;
     }
     return heights;
 }
 
 std::string plot(const std::vector<Point>& points, const char* x_name, const char* y_name, bool log_x, bool log_y)
 {
-    constexpr double kWidth = 620, kHeight = 380, kLeft = 56, kRight = 170, kTop = 12, kBottom = 40;
+    constexpr double kWidth = 620, kHeight = 380, kLeft = 56, kRight = 210, kTop = 26, kBottom = 40;
     std::vector<double> xs, ys;
     for (const Point& point : points) {
         xs.push_back(point.x);
@@ -137,16 +140,19 @@ std::string plot(const std::vector<Point>& points, const char* x_name, const cha
     }
     std::vector<std::pair<double, double>> places;
     for (const Point& point : points) places.emplace_back(px(point.x), py(point.y));
-    const std::vector<double> heights = label_heights(places);
+    const std::vector<double> heights = label_heights(places, kHeight - kBottom);
     for (size_t i = 0; i < points.size(); ++i) {
+        const auto [at_x, at_y] = places[i];
+        const double column = kWidth - kRight + 14;
         svg +=
-            fmt::format("<circle cx={0:.1f} cy={1:.1f} r=4 style=\"fill:{2}\"/><text x={3:.1f} y={4:.1f}>{5}</text>\n",
-                        places[i].first, places[i].second, points[i].color, places[i].first + 8, heights[i] + 4,
-                        escaped(points[i].label));
+            fmt::format("<path d=\"M{:.1f} {:.1f}L{:.1f} {:.1f}\" style=\"stroke:{};stroke-width:.6;opacity:.5\"/>\n",
+                        at_x + 4, at_y, column - 3, heights[i], points[i].color);
+        svg += fmt::format("<circle cx={:.1f} cy={:.1f} r=4 style=\"fill:{}\"/><text x={:.1f} y={:.1f}>{}</text>\n",
+                           at_x, at_y, points[i].color, column, heights[i] + 4, escaped(points[i].label));
     }
     svg += fmt::format(
         "<text class=axis x={:.0f} y={} text-anchor=middle>{}</text><text class=axis x={} y={}>{}</text></svg>\n",
-        kLeft + (kWidth - kLeft - kRight) / 2, kHeight - 6, x_name, 4, kTop - 1, y_name);
+        kLeft + (kWidth - kLeft - kRight) / 2, kHeight - 6, x_name, 4, kTop - 13, y_name);
     return svg;
 }
 
