@@ -1,3 +1,4 @@
+#include "../common/html.hpp"
 #include "bench.hpp"
 
 #include <algorithm>
@@ -19,20 +20,6 @@ Json or_null(const std::optional<Value>& value)
 std::string text_or_dash(const std::optional<double>& value)
 {
     return value ? fmt::format("{:.2f}", *value) : "-";
-}
-
-std::string escaped(std::string_view text)
-{
-    std::string safe;
-    for (const char letter : text) {
-        if (letter == '&')
-            safe += "&amp;";
-        else if (letter == '<')
-            safe += "&lt;";
-        else
-            safe += letter;
-    }
-    return safe;
 }
 
 constexpr const char* kHead = R"page(<!doctype html>

@@ -1,13 +1,13 @@
 // The parts of the device passport: each turns a report into a piece of HTML. Used by passport.cpp alone.
 #pragma once
 
+#include "../common/html.hpp"
 #include "report.hpp"
 
 #include <string>
 
 namespace gramian::conformance {
 
-std::string escaped(std::string_view text);
 /// Observed error over allowed, the larger of rms and max; -1 where nothing was compared.
 double used_tolerance(const Record& record);
 

@@ -40,22 +40,6 @@ std::string segment(size_t count, size_t all, const char* style)
 
 } // namespace
 
-std::string escaped(std::string_view text)
-{
-    std::string safe;
-    for (const char letter : text) {
-        if (letter == '&')
-            safe += "&amp;";
-        else if (letter == '<')
-            safe += "&lt;";
-        else if (letter == '"')
-            safe += "&quot;";
-        else
-            safe += letter;
-    }
-    return safe;
-}
-
 double used_tolerance(const Record& record)
 {
     double used = -1;

@@ -1,4 +1,5 @@
 #include "compare_page.hpp"
+#include "../common/html.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -35,22 +36,6 @@ svg .axis{fill:var(--soft)}svg line{stroke:var(--line)}
 <body>
 <main>
 )page";
-
-std::string escaped(std::string_view text)
-{
-    std::string safe;
-    for (const char letter : text) {
-        if (letter == '&')
-            safe += "&amp;";
-        else if (letter == '<')
-            safe += "&lt;";
-        else if (letter == '"')
-            safe += "&quot;";
-        else
-            safe += letter;
-    }
-    return safe;
-}
 
 struct Point {
     double x;

@@ -1,3 +1,4 @@
+#include "../common/html.hpp"
 #include "record.hpp"
 #include "record_html_page.hpp"
 #include "record_html_script.hpp"
@@ -168,30 +169,6 @@ std::string embedded(const Json& json)
             result += "\\u003c";
         } else {
             result += letter;
-        }
-    }
-    return result;
-}
-
-std::string escaped(std::string_view text)
-{
-    std::string result;
-    for (const char letter : text) {
-        switch (letter) {
-            case '&':
-                result += "&amp;";
-                break;
-            case '<':
-                result += "&lt;";
-                break;
-            case '>':
-                result += "&gt;";
-                break;
-            case '"':
-                result += "&quot;";
-                break;
-            default:
-                result += letter;
         }
     }
     return result;
