@@ -3,6 +3,7 @@
 #
 #     act_demo.sh GRAMIAN [DEVICE…]     the program, and what to run it on; default: host and llvmpipe
 set -u
+source "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/checks.sh"
 gramian=$(realpath "$1") || exit 1
 shift
 devices=("$@")
@@ -10,24 +11,7 @@ devices=("$@")
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-failures=0 checks=0
 agent=cartpole-fewshot
-
-check() { # check WHAT FOUND EXPECTED
-    checks=$((checks + 1))
-    [ "$2" != "$3" ] || return 0
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n  found:    %s\n  expected: %s\n' "$1" "$2" "$3" >&2
-}
-
-check_that() { # check_that WHAT COMMAND…
-    local what=$1
-    shift
-    checks=$((checks + 1))
-    "$@" && return
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n' "$what" >&2
-}
 
 exit_code() { # of a command whose output does not matter
     timeout 60 "$@" > out.txt 2> err.txt < /dev/null

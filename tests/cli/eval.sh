@@ -4,6 +4,7 @@
 #
 #     eval.sh GRAMIAN [DEVICE…]     the program, and what to run it on; default: host and llvmpipe
 set -u
+source "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/checks.sh"
 gramian=$(realpath "$1") || exit 1
 shift
 devices=("$@")
@@ -11,24 +12,7 @@ devices=("$@")
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
-failures=0 checks=0
 tokens=23 size=32
-
-check() { # check WHAT FOUND EXPECTED
-    checks=$((checks + 1))
-    [ "$2" != "$3" ] || return 0
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n  found:    %s\n  expected: %s\n' "$1" "$2" "$3" >&2
-}
-
-check_that() { # check_that WHAT COMMAND…
-    local what=$1
-    shift
-    checks=$((checks + 1))
-    "$@" && return
-    failures=$((failures + 1))
-    printf 'FAILED: %s\n' "$what" >&2
-}
 
 # safetensors FILE HEADER: a file of this header; its data come from standard input
 safetensors() {
