@@ -2,7 +2,7 @@
 #include "gramian/gramian.h"
 
 #include "api/handles.hpp"
-#include "base/error.hpp"
+#include "base/boundary.hpp"
 #include "base/file.hpp"
 #include "ops/kernels.hpp"
 #include "ops/run_operator.hpp"
@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 
 using namespace gramian;
 
@@ -22,45 +21,7 @@ thread_local std::string last_error;
 template <class Body>
 gramian_status guard(Body&& body) noexcept
 {
-    try {
-        body();
-        return GRAMIAN_OK;
-    } catch (const Error& error) {
-        last_error = error.what();
-        return static_cast<gramian_status>(error.status());
-    } catch (const std::bad_alloc&) {
-        last_error = "out of memory on the host";
-        return GRAMIAN_OUT_OF_MEMORY;
-    } catch (const std::exception& error) {
-        last_error = error.what();
-        return GRAMIAN_INTERNAL;
-    }
-}
-
-template <class Pointer>
-void require_pointer(Pointer pointer, const char* what)
-{
-    if (!pointer) raise(Status::invalid_argument, "{} is NULL", what);
-}
-
-/// A struct from a caller may be shorter (an older caller) or longer than ours: the common part counts.
-template <class Struct>
-Struct read_struct(const Struct* given, Struct defaults)
-{
-    if (!given) return defaults;
-    if (given->size < sizeof(uint32_t)) raise(Status::invalid_argument, "a struct whose size is not filled in");
-    std::memcpy(&defaults, given, std::min<size_t>(given->size, sizeof(Struct)));
-    return defaults;
-}
-
-template <class Struct>
-void write_struct(Struct* room, const Struct& value)
-{
-    require_pointer(room, "the struct to fill");
-    const uint32_t size = room->size;
-    if (size < sizeof(uint32_t)) raise(Status::invalid_argument, "a struct whose size is not filled in");
-    std::memcpy(room, &value, std::min<size_t>(size, sizeof(Struct)));
-    room->size = size;
+    return static_cast<gramian_status>(run_guarded(last_error, body));
 }
 
 /// Entry i of an array whose first entry says how large the caller takes each to be.

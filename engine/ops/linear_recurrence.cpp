@@ -37,12 +37,8 @@ enum Constant : uint32_t {
     kHasGain,
     kHasBonus,
     kNormalize,
-    kConstantCount,
-    // of the kernels for 16, 32, 64 and 128 features and columns
-    kLanes = kConstantCount,
-    kWidth,
-    kVectors,
-    kShareConstants, // those by which a kernel shares out the state
+    kConstantCount, // the kernels for 16, 32, 64 and 128 features and columns have more, by which they share out the
+                    // state
 };
 
 /// The tensors of one head as the host function walks through them.
