@@ -1,8 +1,8 @@
 """Few-shot regression of sinusoids (the task distribution of Finn et al. 2017, "Model-Agnostic Meta-Learning"):
 y = A sin(x - phase), A in [.1, 5], phase in [0, pi], x in [-5, 5]. Ten points are shown, others are asked.
 
-    python3 apps/agents/training/sinusoids.py tune --out /tmp/sinusoids
-    python3 apps/agents/training/sinusoids.py evaluate build/release/bin/gramian /tmp/sinusoids/*.safetensors
+    python3 apps/agents/training/sinusoids.py tune --out build/sinusoids
+    python3 apps/agents/training/sinusoids.py evaluate build/release/bin/gramian build/sinusoids/*.safetensors
 
 `tune` needs torch: one encoder is trained through each head, with each of three step sizes, and of each head the file
 stays that is best on validation tasks. `evaluate` runs files on the engine, through `gramian act`, on tasks that
