@@ -232,17 +232,18 @@ bool is_hot_shape(const LinearRecurrence& r)
 
 Layout sharded_layout(const LinearRecurrence& r)
 {
-    // 4 rows of 4 columns are 16 registers of state: with 8 rows, compilers of Mali and VideoCore spill.
+    // 4 rows of 2 columns are 8 registers of state: with 16, the compilers of VideoCore spill some forms.
     constexpr uint32_t kRowsOfLane = 4;
+    constexpr uint32_t kLanes = 128; // as many as every device has: what a workgroup reads of a row is longest
     const uint32_t width = r.k.shape[3];
-    const uint32_t vectors = r.v.shape[3] / 4;
+    const uint32_t pairs = r.v.shape[3] / 2;
     const uint32_t shares = width / kRowsOfLane;
-    const uint32_t lane_vectors = std::min(64 / shares, vectors);
+    const uint32_t lane_pairs = std::min(kLanes / shares, pairs);
     Layout layout;
     layout.kernel = {&kernels::linear_attention_sharded, constants_of(r, 0)};
-    const auto add = {shares * lane_vectors, width, vectors};
+    const auto add = {shares * lane_pairs, width, pairs};
     layout.kernel.constants.insert(layout.kernel.constants.end(), add);
-    layout.blocks = vectors / lane_vectors;
+    layout.blocks = pairs / lane_pairs;
     layout.trips = 1 + 2 * (shares + 5);
     return layout;
 }
