@@ -34,6 +34,7 @@
 #include "spirv/local_attention.h"
 #include "spirv/local_keep.h"
 #include "spirv/log_attention.h"
+#include "spirv/log_attention_sharded.h"
 #include "spirv/log_attention_software_storage.h"
 #include "spirv/log_attention_software_texels.h"
 #include "spirv/log_linear_attention.h"
@@ -104,6 +105,7 @@ const Shader linear_attention_software_storage{"linear_attention_software_storag
 const Shader linear_attention_software_texels{"linear_attention_software_texels",
                                               linear_attention_software_texels_spirv};
 const Shader log_attention{"log_attention", log_attention_spirv};
+const Shader log_attention_sharded{"log_attention_sharded", log_attention_sharded_spirv};
 const Shader log_attention_software_storage{"log_attention_software_storage", log_attention_software_storage_spirv};
 const Shader log_attention_software_texels{"log_attention_software_texels", log_attention_software_texels_spirv};
 const Shader log_linear_attention{"log_linear_attention", log_linear_attention_spirv};
@@ -184,6 +186,8 @@ std::vector<KernelChoice> table_of(const Caps& caps)
         {&kernels::local_attention, true, "eva, lara"},
         {&kernels::local_keep, true, "eva, token by token"},
         {&kernels::log_attention, true, any},
+        {&kernels::log_attention_sharded, !caps.is_host && !log_attention_shares_by_subgroup(caps),
+         "D and E of 16, 32, 64 or 128, updating and reading: GPUs, and devices without subgroup operations"},
         {&kernels::log_attention_software_storage,
          log_attention_shares_by_subgroup(caps) &&
              !(caps.has_state_texels && !caps.refuses(kernels::log_attention_software_texels.name)),

@@ -39,6 +39,7 @@ extern const Shader local_keep;
 extern const Shader linear_attention_software_storage;
 extern const Shader linear_attention_software_texels;
 extern const Shader log_attention;
+extern const Shader log_attention_sharded;
 extern const Shader log_attention_software_storage;
 extern const Shader log_attention_software_texels;
 extern const Shader log_linear_attention;

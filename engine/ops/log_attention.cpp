@@ -29,8 +29,11 @@ enum Constant : uint32_t {
     kReads
 };
 
-// The software kernel has its own from 5 on; those that both have stand in the same places.
+// The kernels for hot shapes have their own from 5 on; those that all have stand in the same places.
 static_assert(kWidth == 6 && kHasInitial == 7 && kIsSigned == 8);
+
+/// What a launch of the sharded kernel is for: constant 5 there.
+enum ShardedPart : uint32_t { kColumnsOnly, kZOnly, kColumnsAndZ };
 
 struct Halves {
     bool updates;
@@ -79,6 +82,16 @@ void on_host(const HostLaunch& launch)
     }
 }
 
+/// Z alone. The host executor has one launch for all, so only devices that keep Z apart have this one.
+void z_on_host(const HostLaunch& launch)
+{
+    auto p = launch.parameters<gpu::LogAttentionParameters>();
+    p.columns = 0;
+    for (uint32_t slot = 0; slot < launch.groups[2]; ++slot) {
+        for (uint32_t head = 0; head < p.heads; ++head) run_head(launch, p, slot, head);
+    }
+}
+
 void check(const LogAttention& a, Halves halves)
 {
     const Shape& q = a.q.shape;
@@ -121,6 +134,8 @@ std::vector<uint32_t> constants_of(const LogAttention& a, Halves halves, uint32_
 struct Layout {
     Kernel kernel;
     uint64_t trips = 1;
+    uint32_t blocks = 1;  // workgroups a head
+    Kernel z_kernel = {}; // of the launch that brings Z further, where the first one only follows it
 };
 
 const Shader* software_kernel(const Caps& caps)
@@ -163,6 +178,28 @@ Layout software_layout(const Recorder& recorder, const LogAttention& a)
     return layout;
 }
 
+Layout sharded_layout(const LogAttention& a)
+{
+    // 4 rows of 2 columns are 16 registers of exponents and sums: more spill on VideoCore.
+    constexpr uint32_t kRowsOfLane = 4;
+    constexpr uint32_t kLanes = 128; // as many as every device has: what a workgroup reads of a row is longest
+    const uint32_t width = a.k.shape[3];
+    const uint32_t pairs = a.state.shape.last() / 2;
+    const uint32_t shares = width / kRowsOfLane;
+    const uint32_t lane_pairs = std::min(kLanes / shares, pairs);
+    const auto kernel = [&](ShardedPart part, uint32_t lanes) {
+        return Kernel{&kernels::log_attention_sharded,
+                      {arena_constant(a.q), arena_constant(a.k), arena_constant(a.v), arena_constant(a.y),
+                       arena_constant(a.state), part, width, 0, a.is_signed, lanes, pairs}};
+    };
+    Layout layout;
+    layout.blocks = pairs / lane_pairs;
+    layout.kernel = kernel(layout.blocks > 1 ? kColumnsOnly : kColumnsAndZ, shares * lane_pairs);
+    if (layout.blocks > 1) layout.z_kernel = kernel(kZOnly, width);
+    layout.trips = 1 + 2 * (shares + 1);
+    return layout;
+}
+
 Layout any_layout(const LogAttention& a, Halves halves)
 {
     const uint32_t width = (halves.updates ? a.k : a.q).shape[3];
@@ -173,13 +210,37 @@ Layout any_layout(const LogAttention& a, Halves halves)
     return {{&kernels::log_attention, constants_of(a, halves, width)}, ceil_div(columns, group_columns) * block};
 }
 
+Layout layout_of(const Recorder& recorder, const LogAttention& a, Halves halves)
+{
+    const Caps& caps = recorder.caps;
+    if (caps.is_host || !is_hot_shape(a, halves)) return any_layout(a, halves);
+    if (log_attention_shares_by_subgroup(caps)) return software_layout(recorder, a);
+    return caps.refuses(kernels::log_attention_sharded.name) ? any_layout(a, halves) : sharded_layout(a);
+}
+
+/// After the launch that reads Z.
+void append_z(Recorder& recorder, const LogAttention& a, const Layout& layout, const gpu::LogAttentionParameters& p,
+              const Tensor* initial)
+{
+    Launch launch;
+    launch.kernel = layout.z_kernel;
+    launch.kernel.constants[kHasInitial] = initial != nullptr;
+    launch.set_push(p);
+    launch.groups = {1, a.k.shape[2], a.k.shape[0]};
+    launch.reads = {a.k.slice()};
+    if (initial) launch.reads.push_back(initial->slice());
+    launch.writes = {a.state_z.slice()};
+    follow_slots(recorder, launch, 2, a.k.shape[0]);
+    launch.host = z_on_host;
+    recorder.list.append(std::move(launch));
+}
+
 void record(Recorder& recorder, const LogAttention& a, Halves halves)
 {
     check(a, halves);
     const Shape& k = halves.updates ? a.k.shape : a.q.shape;
     const uint32_t columns = a.state.shape.last();
-    const bool is_software = log_attention_shares_by_subgroup(recorder.caps) && is_hot_shape(a, halves);
-    const Layout layout = is_software ? software_layout(recorder, a) : any_layout(a, halves);
+    const Layout layout = layout_of(recorder, a, halves);
     const uint32_t most = halves.updates ? static_cast<uint32_t>(std::max<uint64_t>(1, kMaxTrips / layout.trips))
                                          : recorder.caps.max_groups;
     bool has_initial = !halves.updates || a.initial != nullptr;
@@ -207,20 +268,21 @@ void record(Recorder& recorder, const LogAttention& a, Halves halves)
         launch.kernel = layout.kernel;
         launch.kernel.constants[kHasInitial] = has_initial;
         launch.set_push(p);
-        launch.groups = {halves.updates ? 1 : p.count, k[2], k[0]};
-        launch.reads = {initial.slice(), initial_z.slice()};
+        launch.groups = {halves.updates ? layout.blocks : p.count, k[2], k[0]};
+        if (has_initial) launch.reads = {initial.slice(), initial_z.slice()};
         if (halves.updates) {
             launch.reads.insert(launch.reads.end(), {a.k.slice(), a.v.slice()});
-            launch.writes = {a.state.slice(), a.state_z.slice()};
+            launch.writes = {a.state.slice()};
+            if (!layout.z_kernel.shader) launch.writes.push_back(a.state_z.slice());
         }
         if (halves.reads) {
             launch.reads.push_back(a.q.slice());
             launch.writes.push_back(a.y.slice());
         }
-        if (!has_initial) launch.reads.erase(launch.reads.begin(), launch.reads.begin() + 2);
         follow_slots(recorder, launch, 2, k[0]);
         launch.host = on_host;
         recorder.list.append(std::move(launch));
+        if (layout.z_kernel.shader) append_z(recorder, a, layout, p, has_initial ? &initial_z : nullptr);
         has_initial = true;
         p.initial = p.state; // the next launch goes on from where this one stopped
         p.initial_z = p.state_z;
