@@ -35,7 +35,7 @@ inline const std::vector<float>& output_of(const OperatorRun& run, std::string_v
 
 inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b)
 {
-    return a.size() == b.size() && std::memcmp(a.data(), b.data(), 4 * a.size()) == 0;
+    return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), 4 * a.size()) == 0);
 }
 
 /// The largest difference over the largest expected magnitude; infinite where a value is not finite.
