@@ -15,10 +15,10 @@ layout(constant_id = 0) const uint kLanes = 64; // points at most, a trial's key
 layout(constant_id = 1) const uint kIsTrial = 0;
 layout(constant_id = 2) const uint kMayJoin = 1; // points of weight 0 may join; otherwise their slots are free
 layout(constant_id = 3) const uint kFirst = 1;   // G is not known yet
+layout(constant_id = 4) const uint kRoom = 64;   // for columns, and for lanes
 
-const uint kMostColumns = 1024;
 shared float factor[kLanes * (kLanes + 1) / 2]; // lower triangle by rows
-shared float x[kMostColumns];                   // A^T of the combination at hand
+shared float x[kRoom];                          // A^T of the combination at hand
 shared float ring[kLanes];                      // a number a point
 shared float squares[1];
 

@@ -10,11 +10,11 @@
 
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint kMode = 0;
+layout(constant_id = 1) const uint kRoom = 1; // for columns, where kMode is 2
 
-const uint kMostColumns = 1024;
-shared vec2 parts[64];                            // value, key
-shared float x[kMode == 2 ? kMostColumns : 1];    // the present answer, less the target
-shared float square;                              // its squared length
+shared vec2 parts[64]; // value, key
+shared float x[kRoom]; // the present answer, less the target
+shared float square;   // its squared length
 
 // The least value and its key, in every lane.
 vec2 least(vec2 found)

@@ -138,9 +138,12 @@ public:
         const uint32_t most = (kMaxTrips - once) / each;
         for (uint32_t done = 0; done < wanted; done += p.count) {
             p.count = std::min(most, wanted - done);
-            launch(kernels::simplex, {lanes, 0, may_join, done == 0}, not_on_host, 1);
+            launch(kernels::simplex, {lanes, 0, may_join, done == 0, room(lanes)}, not_on_host, 1);
         }
     }
+
+    /// Floats of shared memory for a number a column, or a lane: few sizes, so that few pipelines are made.
+    [[nodiscard]] uint32_t room(uint32_t lanes) const { return std::max(lanes, 64 * ceil_div(p.columns, 64)); }
 
     /// The squared error with each key beside the support.
     void try_keys()
@@ -150,7 +153,7 @@ public:
         const uint32_t once = 8 * p.slots + 4 * p.columns;
         p.count = std::min(p.slots / 4 + 6, (kMaxTrips - std::min(once, kMaxTrips)) / each);
         for (p.first = 0; p.first < p.keys; p.first += kTrials) {
-            launch(kernels::simplex, {lanes, 1, 0, 0}, not_on_host, std::min(kTrials, p.keys - p.first));
+            launch(kernels::simplex, {lanes, 1, 0, 0, room(lanes)}, not_on_host, std::min(kTrials, p.keys - p.first));
         }
         p.first = 0;
     }
@@ -166,7 +169,7 @@ void grow_support(Sequence& sequence, SparseMethod method, uint32_t rounds)
         const bool tries = method == SparseMethod::forward && round > 0;
         if (tries) sequence.try_keys();
         const SelectMode mode = round == 0 ? kNearest : tries ? kBestScore : kSteepest;
-        sequence.launch(kernels::value_aware_select, {mode}, not_on_host);
+        sequence.launch(kernels::value_aware_select, {mode, mode == kSteepest ? sequence.room(1) : 1}, not_on_host);
         sequence.solve(false);
     }
 }
@@ -277,7 +280,7 @@ void value_aware_sparse(Recorder& recorder, const ValueAwareSparse& s)
     } else if (s.method == SparseMethod::frank_wolfe || s.method == SparseMethod::forward) {
         grow_support(sequence, s.method, slots);
     } else {
-        sequence.launch(kernels::value_aware_select, {kLargest}, not_on_host);
+        sequence.launch(kernels::value_aware_select, {kLargest, 1}, not_on_host);
         if (s.method == SparseMethod::topk_refit) sequence.solve(true);
     }
     sequence.p.error = error;
