@@ -2,11 +2,11 @@
 #pragma once
 
 #include "base/random.hpp"
+#include "checks.hpp"
 #include "ops/run_operator.hpp"
 
 #include <cmath>
 #include <cstring>
-#include <doctest/doctest.h>
 
 namespace gramian {
 
@@ -35,6 +35,7 @@ inline const std::vector<float>& output_of(const OperatorRun& run, std::string_v
 
 inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b)
 {
+    note_bits(a);
     return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), 4 * a.size()) == 0);
 }
 
@@ -43,6 +44,7 @@ template <class Expected>
 double relative_error(const std::vector<float>& found, const std::vector<Expected>& expected)
 {
     REQUIRE(found.size() == expected.size());
+    note_bits(found);
     double largest = 1e-30;
     double difference = 0;
     for (size_t i = 0; i < found.size(); ++i) {

@@ -1,7 +1,7 @@
 // A fresh folder for a test that touches the disk, removed with what is in it.
 #pragma once
 
-#include <doctest/doctest.h>
+#include "checks.hpp"
 #include <filesystem>
 #include <string>
 #include <unistd.h>

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "base/error.hpp"
+#include "checks.hpp"
 
-#include <doctest/doctest.h>
 #include <string>
 #include <string_view>
 

@@ -1,6 +1,7 @@
 // The C API of conformance.h: every function is one guarded call.
 #include "build_stamp.h"
 #include "conformance/boundary.hpp"
+#include "conformance/hostile_cases.hpp"
 #include "conformance/run_case.hpp"
 #include "conformance/vectors.hpp"
 #include "ops/kernels.hpp"
@@ -10,13 +11,31 @@ using namespace gramian;
 struct gramian_conformance {
     uint64_t seed = 0;
     std::vector<Case> cases;
-    std::vector<std::string> families;
     std::unique_ptr<Device> device;
-    Limits limits = Limits::device;
+    DeviceOptions opened_with;
     std::string header;
 };
 
 namespace {
+
+/// What --quick runs of the properties and of hostile numbers, by the first letters of the names: what needs no
+/// pipeline that the quick operators' cases do not make as well.
+constexpr std::string_view kQuick[] = {
+    "file.",
+};
+
+std::vector<Case> all_cases()
+{
+    std::vector<Case> cases = catalogue();
+    add_hostile_cases(cases);
+    for (Case& test : property_cases()) cases.push_back(std::move(test));
+    for (Case& test : cases) {
+        test.is_quick = test.is_quick || std::ranges::any_of(kQuick, [&](std::string_view start) {
+            return test.name.starts_with(start);
+        });
+    }
+    return cases;
+}
 
 const Case& case_at(const gramian_conformance* conformance, uint32_t index)
 {
@@ -85,7 +104,7 @@ Json header_of(const gramian_conformance& conformance)
                    {"api_version", caps.api_version},
                    {"subgroup_size", caps.subgroup_size},
                    {"limits",
-                    {{"assumed", conformance.limits == Limits::minimum ? "minimum" : "device"},
+                    {{"assumed", conformance.opened_with.limits == Limits::minimum ? "minimum" : "device"},
                      {"max_workgroup_invocations", caps.max_workgroup_invocations},
                      {"max_shared_bytes", caps.max_shared_bytes},
                      {"max_push_bytes", caps.max_push_bytes},
@@ -133,8 +152,7 @@ gramian_status gramian_conformance_create(const gramian_conformance_options* opt
         const gramian_conformance_options chosen = read_struct(options, {});
         auto created = std::make_unique<gramian_conformance>();
         created->seed = chosen.seed;
-        created->cases = chosen.vectors ? vector_cases(chosen.vectors) : catalogue();
-        for (const Case& test : created->cases) created->families.push_back(test.name.substr(0, test.name.find('.')));
+        created->cases = chosen.vectors ? vector_cases(chosen.vectors) : all_cases();
         *conformance = created.release();
     });
 }
@@ -155,7 +173,7 @@ gramian_status gramian_conformance_get_case(const gramian_conformance* conforman
     return guard([&] {
         const Case& test = case_at(conformance, index);
         write_struct(info, {sizeof *info, test.is_quick ? 1U : 0U, test.name.c_str(),
-                            conformance->families[index].c_str(), test.op.c_str()});
+                            test.family.c_str(), test.op.c_str()});
     });
 }
 
@@ -166,7 +184,7 @@ gramian_status gramian_conformance_open_device(gramian_conformance* conformance,
         const DeviceOptions chosen = device_options(read_struct(options, {}));
         conformance->device.reset();
         conformance->device = open_device(chosen);
-        conformance->limits = chosen.limits;
+        conformance->opened_with = chosen;
     });
 }
 
@@ -176,7 +194,7 @@ gramian_status gramian_conformance_run(gramian_conformance* conformance, uint32_
     return guard([&] {
         const Case& test = case_at(conformance, index);
         if (!conformance->device) raise(Status::invalid_argument, "no device: open one first");
-        gramian_case_result found = result_of(run_case(*conformance->device, test, conformance->seed, repeat));
+        gramian_case_result found = result_of(run_case(*conformance->device, conformance->opened_with, test, conformance->seed, repeat));
         found.pipelines = conformance->device->pipeline_count();
         write_struct(result, found);
     });

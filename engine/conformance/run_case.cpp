@@ -2,7 +2,9 @@
 
 #include "base/hash.hpp"
 #include "conformance/check_sparse.hpp"
+#include "conformance/property.hpp"
 
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -110,6 +112,31 @@ CaseResult run(Device& device, const Case& test, uint64_t seed, uint32_t repeat)
     return result;
 }
 
+CaseResult run_checks(Device& device, const DeviceOptions& opened_with, const Case& test, uint32_t repeat)
+{
+    using Clock = std::chrono::steady_clock;
+    CaseResult result;
+    std::vector<double> us;
+    uint64_t bits = 0;
+    for (uint32_t i = 0; i < std::max(repeat, 1U); ++i) {
+        Trial trial(device, opened_with);
+        const Clock::time_point begin = Clock::now();
+        run_property(test.property, trial);
+        us.push_back(std::chrono::duration<double, std::micro>(Clock::now() - begin).count());
+        if (!trial.failure().empty()) return failed(CaseStatus::fail, trial.failure());
+        if (trial.checks() == 0) return failed(CaseStatus::unsupported, "it checks nothing on this device");
+        if (i > 0 && trial.bits() != bits) {
+            return failed(CaseStatus::fail, fmt::format("run {} differs from the first in its bits", i + 1));
+        }
+        bits = trial.bits();
+        result.rms = result.max = trial.observed();
+        result.tolerance = {trial.allowed(), trial.allowed()};
+    }
+    std::sort(us.begin(), us.end());
+    result.us = us[us.size() / 2];
+    return result;
+}
+
 } // namespace
 
 CaseResult compare(const Expected& expected, const NamedArray& found)
@@ -154,9 +181,11 @@ CaseResult compare(const Expected& expected, const NamedArray& found)
     return result;
 }
 
-CaseResult run_case(Device& device, const Case& test, uint64_t seed, uint32_t repeat) noexcept
+CaseResult run_case(Device& device, const DeviceOptions& opened_with, const Case& test, uint64_t seed,
+                    uint32_t repeat) noexcept
 {
     try {
+        if (test.property) return run_checks(device, opened_with, test, repeat);
         return run(device, test, seed, repeat);
     } catch (const Error& error) {
         return failed(status_of(error.status()), error.what());

@@ -67,6 +67,7 @@ Case vector_case(const std::filesystem::path& path)
 {
     Case test;
     test.name = "vectors." + path.stem().string();
+    test.family = "vectors";
     try {
         Problem scratch(0);
         read_vector(path, test, scratch);

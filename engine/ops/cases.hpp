@@ -1,4 +1,4 @@
-// What a conformance case is: an operator, its attributes, seeded inputs, and what the paper's equation gives for them
+// What a conformance case is, if it is no property: an operator, its attributes, seeded inputs, and what the paper's equation gives for them
 // in float64. Each <op>_cases.cpp is a table of shapes and one reference; catalogue.cpp collects them. None of this is
 // in a shipped engine.
 #pragma once
@@ -65,12 +65,14 @@ private:
 };
 
 struct Case {
-    std::string name;                      // "ridge_solve.p64_k1_b4.f32"; its family is what stands before the dot
-    std::string op;                        // of the table of operators
+    std::string name;                      // "ridge_solve.p64_k1_b4.f32"
+    std::string op;                        // of the table of operators; of a property, its family
     Json attributes = Json::object();      // as the operator takes them
     std::function<void(Problem&)> prepare; // draws the inputs and computes the reference
     bool is_quick = true;                  // part of the subset that every change runs
     uint32_t chunk = kNone;                // of a linear recurrence, as in Recorder
+    std::string family = "kernels";        // as the contract lists them
+    std::function<void()> property;        // instead of all that: conformance/property.hpp
 };
 
 /// Every case of the engine, families in the order of operators.cpp.

@@ -3,9 +3,9 @@
 
 #include "base/random.hpp"
 
+#include "checks.hpp"
 #include <algorithm>
 #include <array>
-#include <doctest/doctest.h>
 
 using namespace gramian;
 

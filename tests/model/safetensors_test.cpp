@@ -3,7 +3,6 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/json.hpp"
-#include "folder.hpp"
 #include "refused.hpp"
 
 #include <cmath>
@@ -419,19 +418,4 @@ TEST_CASE("safetensors: the writer refuses what the reader would")
     const std::vector<TensorToWrite> twins = {{"w", DType::f32, {}, four}, {"w", DType::u8, {4}, four}};
     refused(Status::invalid_argument, "two tensors are named \"w\"", [&] { serialize_safetensors(twins, {}); });
     refused(Status::invalid_argument, "in UTF-8", [&] { serialize_safetensors({}, {{"note", "\xFF"}}); });
-}
-
-TEST_CASE("safetensors: loads from disk and names the path that it cannot read")
-{
-    const Folder folder;
-    const auto path = folder.path / "model.safetensors";
-    write_file_atomically(path, valid_file());
-    CHECK(SafetensorsFile::load(path).tensors().size() == 7);
-    CHECK(folder.count() == 1);
-    refused(Status::io_error, "nowhere.safetensors: cannot read: No such file",
-            [&] { SafetensorsFile::load(folder.path / "nowhere.safetensors"); });
-    refused(Status::io_error, "expected a file, found a directory", [&] { SafetensorsFile::load(folder.path); });
-    write_file_atomically(path, Bytes(3));
-    refused(Status::invalid_model, "model.safetensors: expected at least 8 bytes",
-            [&] { SafetensorsFile::load(path); });
 }

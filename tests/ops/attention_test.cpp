@@ -72,8 +72,8 @@ TEST_CASE("softmax attention: very large scores neither overflow nor give NaN")
     const NamedArray v = random_array("v", {1, 5, 1, 1}, 3);
     NamedArray k{"k", {1, 5, 1, 1}, {1, 2, 3, 4, 5}};
     const auto o = softmax({{"q", {1, 2, 1, 1}, {1e4F, -1e4F}}, k, v}, {{"scale", 1}});
-    CHECK(o[0] == doctest::Approx(v.values[4]).epsilon(1e-6)); // all weight on the best key
-    CHECK(o[1] == doctest::Approx(v.values[0]).epsilon(1e-6));
+    CHECK(o[0] == Approx(v.values[4]).epsilon(1e-6)); // all weight on the best key
+    CHECK(o[1] == Approx(v.values[0]).epsilon(1e-6));
 }
 
 TEST_CASE("softmax attention: a causal query does not see later keys")

@@ -4,8 +4,8 @@
 #include "refused.hpp"
 #include "test_device.hpp"
 
+#include "checks.hpp"
 #include <bit>
-#include <doctest/doctest.h>
 
 using namespace gramian;
 

@@ -358,7 +358,7 @@ TEST_CASE("intention: the variance falls with every pair that is shown, and is t
         const Json attributes{{"alpha", 0.5}, {"causal", true}, {"solver", solver}};
         const std::vector<float> variance =
             output_of(run_operator(test_device(), "intention", attributes, inputs), "variance");
-        CHECK(variance[0] == doctest::Approx(prior).epsilon(1e-5));
+        CHECK(variance[0] == Approx(prior).epsilon(1e-5));
         for (uint32_t t = 1; t < 20; ++t) CHECK(variance[t] < variance[t - 1] * 1.00001F);
         CHECK(variance[19] < 0.5F * variance[0]);
     }

@@ -176,7 +176,7 @@ TEST_CASE("log recurrence: a closed gate forgets, an open one adds up")
     const auto kept = output_of(run_operator(test_device(), "log_recurrence", Json::object(), {a, b}), "s");
     double sum = 1; // s starts at log 1
     for (size_t t = 0; t < 9; ++t) sum += std::exp(static_cast<double>(b.values[3 * t]));
-    CHECK(kept[24] == doctest::Approx(std::log(sum)).epsilon(1e-6));
+    CHECK(kept[24] == Approx(std::log(sum)).epsilon(1e-6));
 }
 
 TEST_CASE("log-linear attention: with equal levels it is linear attention")

@@ -1,8 +1,8 @@
 // The table of operators itself.
 #include "ops/operator.hpp"
 
+#include "checks.hpp"
 #include <algorithm>
-#include <doctest/doctest.h>
 #include <set>
 
 using namespace gramian;

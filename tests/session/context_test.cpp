@@ -228,7 +228,7 @@ TEST_CASE("context: what intention observes counts once it is solved, and not be
     const std::vector<SolveOutcome> outcomes = session.solve(all_streams(session));
     REQUIRE(outcomes.size() == 1);
     CHECK(outcomes[0].status == SolveStatus::solved);
-    CHECK(outcomes[0].alpha == doctest::Approx(0.5));
+    CHECK(outcomes[0].alpha == Approx(0.5));
     CHECK(outcomes[0].retries == 0);
     CHECK(outcomes[0].min_pivot >= 0.49F); // at least alpha, but for rounding
     CHECK(outcomes[0].residual < 1e-4F);
@@ -307,7 +307,7 @@ TEST_CASE("context: duplicated keys need a ridge, and the solve says which one i
     CHECK(outcomes[0].retries >= 1);
     CHECK(outcomes[0].alpha > 0);
     const std::vector<float> answer = step(session, std::vector<float>(6, 1.0F));
-    CHECK(answer[0] == doctest::Approx(2).epsilon(1e-2)); // the key that it knows, up to the ridge
+    CHECK(answer[0] == Approx(2).epsilon(1e-2)); // the key that it knows, up to the ridge
 }
 
 TEST_CASE("context: of several heads and nodes the outcome is the worst")
@@ -323,7 +323,7 @@ TEST_CASE("context: of several heads and nodes the outcome is the worst")
     const Demonstration shown(20, 4, 2, 52);
     show(session, 1, shown);
     const std::vector<SolveOutcome> outcomes = session.solve(all_streams(session));
-    CHECK(outcomes[1].alpha == doctest::Approx(4));
+    CHECK(outcomes[1].alpha == Approx(4));
     CHECK(outcomes[0].status == SolveStatus::no_data);
     CHECK(outcomes[1].status == SolveStatus::solved);
 }

@@ -185,7 +185,7 @@ TEST_CASE("least-squares nodes: over a context the variance is that of the ridge
     };
     double norm = 0;
     for (float value : query) norm += static_cast<double>(value) * value;
-    CHECK(ask() == doctest::Approx(norm / 0.5).epsilon(1e-5));
+    CHECK(ask() == Approx(norm / 0.5).epsilon(1e-5));
     show(session, 0, shown);
     (void)session.solve(all_streams(session));
     const std::vector<float> expected = output_of(
@@ -193,7 +193,7 @@ TEST_CASE("least-squares nodes: over a context the variance is that of the ridge
             test_device(), "intention", {{"alpha", 0.5}},
             {{"k", {1, kPairs, 1, 6}, shown.x}, {"v", {1, kPairs, 1, 2}, shown.y}, {"q", {1, 1, 1, 6}, query}}),
         "variance");
-    CHECK(ask() == doctest::Approx(expected[0]).epsilon(1e-4));
+    CHECK(ask() == Approx(expected[0]).epsilon(1e-4));
     CHECK(ask() < norm / 0.5);
     CHECK(session.reports(0)[0].values.size() == kReportFields);
 }

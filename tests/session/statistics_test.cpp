@@ -90,7 +90,7 @@ TEST_CASE("statistics: g is k^T k, symmetric to the bit, and w is what was solve
     CHECK(held[0].shape == Shape{1, 4, 4});
     double sum = 0;
     for (uint32_t t = 0; t < 30; ++t) sum += static_cast<double>(shown.x[t * 4 + 1]) * shown.x[t * 4 + 2];
-    CHECK(held[0].values[6] == doctest::Approx(sum).epsilon(1e-5));
+    CHECK(held[0].values[6] == Approx(sum).epsilon(1e-5));
     CHECK(held[0].values[6] == held[0].values[9]);
     const std::vector<float> query{1, 0, 0, 0};
     CHECK(step(session, query)[0] == held[2].values[0]);
@@ -111,7 +111,7 @@ TEST_CASE("statistics: merged sums of two halves give the weights of the whole")
     }
     const SolveOutcome expected = whole.solve(all_streams(whole))[0];
     const SolveOutcome found = merged.solve(all_streams(merged))[0];
-    CHECK(found.alpha == doctest::Approx(expected.alpha).epsilon(1e-6));
+    CHECK(found.alpha == Approx(expected.alpha).epsilon(1e-6));
     CHECK(relative_error(merged.statistics(0)[2].values, whole.statistics(0)[2].values) < 1e-5);
 }
 

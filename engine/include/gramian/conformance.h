@@ -28,8 +28,8 @@ typedef struct gramian_conformance_case {
     uint32_t size;
     uint32_t is_quick;  /* 1: in the subset that takes seconds on a software driver */
     const char* name;   /* "ridge_solve.p64_k1_b4.f32" */
-    const char* family; /* what stands before the first dot */
-    const char* op;     /* name of the operator; "?" for a vector that cannot be read */
+    const char* family; /* kernels, math, state, api, file, agents, soak, limits or vectors */
+    const char* op;     /* name of the operator, the family of a property, "?" for a vector that cannot be read */
 } gramian_conformance_case;
 
 typedef enum gramian_case_status {
@@ -49,7 +49,7 @@ typedef struct gramian_case_result {
     double rms;           /* rms(x - ref) / rms(ref) */
     double max;           /* max|x - ref| / max|ref| */
     uint64_t worst_index; /* of the element that is furthest off */
-    double microseconds;  /* median over the runs, submit to finished */
+    double microseconds;  /* median over the runs, submit to finished; a property as a whole */
     char reason[1024];    /* empty for a pass */
     uint64_t pipelines;   /* that the device has made so far, in all runs since it was opened */
 } gramian_case_result;
