@@ -8,7 +8,7 @@ using uint = uint32_t;
 
 struct EmbeddingParameters {
     uint x;      // [rows, 1]: row numbers of the table
-    uint weight; // weights [table_rows, size]
+    uint weight; // weights [table_rows, size], floats or halves
     uint y;      // [rows, size]
     uint count;  // rows * size
     uint size;

@@ -3,6 +3,7 @@
 // The recurrent half of a GRU or LSTM: a slot a workgroup, token after token, h in shared memory. A lane owns units
 // lane, lane + 64, …; a sum over h is one chain of fused steps, so that cutting the tokens anywhere changes no bit.
 #include "common/storage.glsl"
+#include "common/weights.glsl"
 #include "common/activation.glsl"
 #include "gated_cell.h"
 
@@ -26,22 +27,23 @@ vec4 recurrent_gates(uint unit, uint from)
         sums.xyz = vec3(weight_floats[bias], weight_floats[bias + p.width], weight_floats[bias + 2 * p.width]);
         if (kIsLstm == 1) sums.w = weight_floats[bias + 3 * p.width];
     }
-    uint at = p.weight / 4 + unit;
+    sums = to_weight_units(sums);
+    uint at = unit;
     for (uint i = 0; i < p.width; i += 4) {
         vec4 x = vec4(h[from + i], h[from + i + 1], h[from + i + 2], h[from + i + 3]);
-        vec4 w = weight_vectors[at];
+        vec4 w = load_weights(p.weight, at);
         sums.x = fma(w.w, x.w, fma(w.z, x.z, fma(w.y, x.y, fma(w.x, x.x, sums.x))));
-        w = weight_vectors[at + p.width];
+        w = load_weights(p.weight, at + p.width);
         sums.y = fma(w.w, x.w, fma(w.z, x.z, fma(w.y, x.y, fma(w.x, x.x, sums.y))));
-        w = weight_vectors[at + 2 * p.width];
+        w = load_weights(p.weight, at + 2 * p.width);
         sums.z = fma(w.w, x.w, fma(w.z, x.z, fma(w.y, x.y, fma(w.x, x.x, sums.z))));
         if (kIsLstm == 1) {
-            w = weight_vectors[at + 3 * p.width];
+            w = load_weights(p.weight, at + 3 * p.width);
             sums.w = fma(w.w, x.w, fma(w.z, x.z, fma(w.y, x.y, fma(w.x, x.x, sums.w))));
         }
         at += rows;
     }
-    return sums;
+    return from_weight_units(sums);
 }
 
 float gru(uint gates, uint unit, vec4 sums, float before)

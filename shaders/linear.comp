@@ -3,6 +3,7 @@
 // y = f(W x + b) for many rows x. A workgroup owns 64 columns of W and four rows of x, so that a weight is read once
 // for four rows; a lane owns a column, so that neighbours read neighbouring vectors of the packed weight.
 #include "common/storage.glsl"
+#include "common/weights.glsl"
 #include "common/activation.glsl"
 #include "linear.h"
 
@@ -39,7 +40,7 @@ void main()
     uint column = gl_WorkGroupID.x * 64 + lane;
     uint row = gl_WorkGroupID.y * kRows;
     bool has_column = column < p.columns;
-    vec4 sums = vec4(kHasBias == 1 && has_column ? weight_floats[p.bias + column] : 0.0);
+    vec4 sums = to_weight_units(vec4(kHasBias == 1 && has_column ? weight_floats[p.bias + column] : 0.0));
     uint vectors = (p.width + 3) / 4;
     for (uint start = 0; start < vectors; start += kChunk) {
         barrier();
@@ -49,9 +50,9 @@ void main()
         staged[3 * kChunk + lane] = load_inputs(row + 3, 4 * (start + lane));
         barrier();
         uint count = has_column ? min(kChunk, vectors - start) : 0;
-        uint at = p.weight / 4 + start * p.columns + column;
+        uint at = start * p.columns + column;
         for (uint i = 0; i < count; ++i) {
-            vec4 w = weight_vectors[at];
+            vec4 w = load_weights(p.weight, at);
             at += p.columns;
             sums.x = accumulate(sums.x, w, staged[i]);
             sums.y = accumulate(sums.y, w, staged[kChunk + i]);
@@ -59,6 +60,7 @@ void main()
             sums.w = accumulate(sums.w, w, staged[3 * kChunk + i]);
         }
     }
+    sums = from_weight_units(sums);
     if (has_column) {
         uint at = p.y + row * p.columns + column;
         if (row < p.rows) store(kYArena, at, activate(kActivation, sums.x));

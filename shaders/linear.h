@@ -8,7 +8,7 @@ using uint = uint32_t;
 
 struct LinearParameters {
     uint x;       // [rows, width], rows x_stride apart
-    uint weight;  // weights, vectors: [ceil(width / 4), columns] of four consecutive inputs
+    uint weight;  // weights, vectors: [ceil(width / 4), columns] of four consecutive inputs, floats or halves
     uint bias;    // weights [columns]
     uint y;       // [rows, columns]
     uint rows;

@@ -59,8 +59,10 @@ void print_model(const Json& model, const Json& memory)
         fmt::print("  {:<20} {} -> {}{}\n", node.at("op").get<std::string>(), names_text(node.at("in")),
                    names_text(node.at("out")), attributes == "{}" ? "" : "  " + attributes);
     }
-    fmt::print("  {} parameters, {} bytes of weights, {} golden tokens, fingerprint {}\n",
-               model.at("parameter_count").get<uint64_t>(), model.at("weight_bytes").get<uint64_t>(),
+    const auto halves = model.at("half_parameter_count").get<uint64_t>();
+    fmt::print("  {} parameters{}, {} bytes of weights, {} golden tokens, fingerprint {}\n",
+               model.at("parameter_count").get<uint64_t>(),
+               halves > 0 ? fmt::format(" ({} of them in fp16)", halves) : "", model.at("weight_bytes").get<uint64_t>(),
                model.at("golden_tokens").get<uint32_t>(), model.at("fingerprint").get<std::string>());
     fmt::print(
         "  {} streams: {} bytes, of which {} are state ({} a stream, in {} windows) and {} scratch; a step is {} "

@@ -10,6 +10,7 @@ std::string model_json(const Model& model)
 {
     Json json = model.description();
     json["parameter_count"] = model.parameter_count();
+    json["half_parameter_count"] = model.half_parameter_count();
     json["weight_bytes"] = model.weight_bytes();
     json["fingerprint"] = fmt::format("{:016x}", model.fingerprint());
     json["has_context"] = model.has_context();

@@ -1,6 +1,12 @@
 // The C API: named tensors and their files.
 #include "api/guard.hpp"
 #include "base/file.hpp"
+#include "base/half.hpp"
+#include "ops/half_weights.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <list>
 
 using namespace gramian;
 
@@ -18,11 +24,24 @@ void view_of(const NamedArray& array, gramian_tensor_view* view)
     write_struct(view, found);
 }
 
+/// The array of that name. Throws invalid_argument naming those that there are.
+template <class GramianTensors>
+auto& array_of(GramianTensors& tensors, const char* name)
+{
+    std::string known;
+    for (auto& array : tensors.arrays) {
+        if (array.name == name) return array;
+        known += (known.empty() ? "" : ", ") + array.name;
+    }
+    raise(Status::invalid_argument, "no tensor {}; there are: {}", in_quotes(name), known.empty() ? "none" : known);
+}
+
 std::vector<NamedArray> read_arrays(const SafetensorsFile& file)
 {
     std::vector<NamedArray> arrays;
     for (const FileTensor& tensor : file.tensors()) {
-        arrays.push_back({tensor.name, Shape::checked(tensor.shape, tensor.name), to_float(tensor)});
+        const DType dtype = tensor.dtype == DType::f16 ? DType::f16 : DType::f32;
+        arrays.push_back({tensor.name, Shape::checked(tensor.shape, tensor.name), to_float(tensor), dtype});
     }
     return arrays;
 }
@@ -30,8 +49,13 @@ std::vector<NamedArray> read_arrays(const SafetensorsFile& file)
 std::vector<std::byte> serialized(const gramian_tensors& tensors)
 {
     std::vector<TensorToWrite> writes;
+    std::list<std::vector<uint16_t>> halves; // that the writes refer to
     for (const NamedArray& array : tensors.arrays) {
-        TensorToWrite tensor{array.name, DType::f32, {}, std::as_bytes(std::span<const float>(array.values))};
+        TensorToWrite tensor{array.name, array.dtype, {}, std::as_bytes(std::span<const float>(array.values))};
+        if (array.dtype == DType::f16) {
+            std::ranges::transform(array.values, std::back_inserter(halves.emplace_back()), float_to_half);
+            tensor.data = std::as_bytes(std::span<const uint16_t>(halves.back()));
+        }
         for (uint32_t axis = 0; axis < array.shape.rank(); ++axis) tensor.shape.push_back(array.shape[axis]);
         writes.push_back(std::move(tensor));
     }
@@ -62,6 +86,15 @@ gramian_status gramian_tensors_add(gramian_tensors* tensors, const char* name, c
         if (array.shape.element_count() > 0) require_pointer(values, "values");
         array.values.assign(values, values + array.shape.element_count());
         tensors->arrays.push_back(std::move(array));
+    });
+}
+
+gramian_status gramian_tensors_round_to_half(gramian_tensors* tensors, const char* name)
+{
+    return guard([&] {
+        require_pointer(tensors, "tensors");
+        require_pointer(name, "name");
+        round_to_halves(array_of(*tensors, name));
     });
 }
 
@@ -103,12 +136,7 @@ gramian_status gramian_tensors_find(const gramian_tensors* tensors, const char* 
     return guard([&] {
         require_pointer(tensors, "tensors");
         require_pointer(name, "name");
-        std::string known;
-        for (const NamedArray& array : tensors->arrays) {
-            if (array.name == name) return view_of(array, view);
-            known += (known.empty() ? "" : ", ") + array.name;
-        }
-        raise(Status::invalid_argument, "no tensor {}; there are: {}", in_quotes(name), known.empty() ? "none" : known);
+        view_of(array_of(*tensors, name), view);
     });
 }
 

@@ -70,6 +70,8 @@ public:
     [[nodiscard]] bool has_context() const;
     [[nodiscard]] uint64_t weight_bytes() const { return weight_bytes_; }
     [[nodiscard]] uint64_t parameter_count() const { return parameter_count_; }
+    /// Of these, those that the device keeps in halves.
+    [[nodiscard]] uint64_t half_parameter_count() const { return half_parameter_count_; }
     [[nodiscard]] uint64_t fingerprint() const { return fingerprint_; }
     /// The model's description as in the file, without its nodes' weights.
     [[nodiscard]] const Json& description() const { return description_; }
@@ -94,6 +96,7 @@ private:
     Golden golden_;
     uint64_t weight_bytes_ = 0;
     uint64_t parameter_count_ = 0;
+    uint64_t half_parameter_count_ = 0;
     uint64_t fingerprint_ = 0;
 };
 

@@ -1,6 +1,7 @@
 #include "model/model_parser.hpp"
 
 #include "base/hash.hpp"
+#include "ops/half_weights.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -234,7 +235,8 @@ void ModelParser::bind_weight(Node& node, const Port& port, const std::string& t
         raise(Status::invalid_model, "{}: weight '{}': the file holds no tensor {}", node.name, port.name,
               in_quotes(tensor_name));
     }
-    if (used_tensors_.insert(tensor_name).second) model_.parameter_count_ += tensor->element_count();
+    const bool is_new = used_tensors_.insert(tensor_name).second;
+    if (is_new) model_.parameter_count_ += tensor->element_count();
     const auto known = placed_.find({tensor_name, &port});
     if (known != placed_.end()) {
         node.constants.add(std::string(port.name), known->second);
@@ -249,16 +251,18 @@ void ModelParser::bind_weight(Node& node, const Port& port, const std::string& t
         raise(Status::invalid_model, "{}: weight '{}': tensor {} has shape {}, expected {}", node.name, port.name,
               in_quotes(tensor_name), shape.text(), port.pack ? "two extents" : "at least one element");
     }
-    std::vector<float> values = finite_floats(*tensor);
+    const std::vector<float> values = finite_floats(*tensor);
     const auto negative = std::find_if(values.begin(), values.end(), [](float value) { return value < 0; });
     if (port.is_nonnegative && negative != values.end()) {
         raise(Status::invalid_model, "{}: weight '{}': tensor {}: element {} is {}, expected none below 0", node.name,
               port.name, in_quotes(tensor_name), negative - values.begin(), *negative);
     }
-    if (port.pack) values = port.pack(values, shape);
-    Tensor placed = layout_.take({static_cast<uint32_t>(values.size())});
-    uploads_.emplace_back(placed, std::move(values));
+    PackedConstant packed = pack_constant(port, values, shape, tensor->dtype, model_.device_->caps());
+    if (is_new && packed.dtype == DType::f16) model_.half_parameter_count_ += tensor->element_count();
+    Tensor placed = layout_.take({static_cast<uint32_t>(packed.words.size())});
+    uploads_.emplace_back(placed, std::move(packed.words));
     placed.shape = shape;
+    placed.dtype = packed.dtype;
     placed_.emplace(std::pair(tensor_name, &port), placed);
     node.constants.add(std::string(port.name), placed);
 }
@@ -373,7 +377,7 @@ void ModelParser::bind_constants(Node& node, const Tensors& in)
     if (!node.op->constants) return;
     for (Constant& constant : node.op->constants(node.attributes, in)) {
         const Tensor placed = layout_.take({static_cast<uint32_t>(constant.values.size())});
-        uploads_.emplace_back(placed, std::move(constant.values));
+        uploads_.emplace_back(placed, words_of(constant.values));
         node.constants.add(constant.name, placed);
     }
 }
@@ -455,8 +459,8 @@ void ModelParser::upload()
 {
     model_.weight_bytes_ = layout_.bytes();
     model_.weights_ = model_.device_->allocate(MemoryKind::device, layout_.bytes(), model_.name_ + " weights");
-    for (const auto& [tensor, values] : uploads_) {
-        model_.weights_->write(tensor.slice().offset, std::as_bytes(std::span<const float>(values)));
+    for (const auto& [tensor, words] : uploads_) {
+        model_.weights_->write(tensor.slice().offset, std::as_bytes(std::span(words)));
     }
 }
 

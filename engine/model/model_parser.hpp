@@ -42,7 +42,7 @@ private:
     std::map<std::string, uint32_t> value_index_;
     std::set<std::string> used_tensors_;
     ArenaLayout layout_{Arena::weights};
-    std::vector<std::pair<Tensor, std::vector<float>>> uploads_;
+    std::vector<std::pair<Tensor, std::vector<uint32_t>>> uploads_;
     std::map<std::pair<std::string, const Port*>, Tensor> placed_; // a tensor that several nodes share is stored once
 };
 

@@ -1,5 +1,6 @@
 #include "ops/cases.hpp"
 
+#include "ops/half_weights.hpp"
 #include "ops/ridge_solve_twin.hpp"
 
 #include <algorithm>
@@ -39,6 +40,14 @@ std::vector<float>& Problem::ramp(std::string name, Shape shape, double low, dou
         values[i] = static_cast<float>(low + (high - low) * part);
     }
     return values;
+}
+
+void Problem::round_to_half(std::string_view name)
+{
+    const auto found =
+        std::find_if(inputs_.begin(), inputs_.end(), [&](const NamedArray& array) { return array.name == name; });
+    assert(found != inputs_.end() && "an input that the case has added");
+    round_to_halves(*found);
 }
 
 std::vector<double>& Problem::expect(std::string name, Shape shape, Tolerance tolerance)

@@ -44,6 +44,8 @@ public:
     std::vector<float>& uniform(std::string name, Shape shape, double low, double high);
     /// From low to high, the first axis but one (tokens, rows) in even steps: what a kernel drops at the end shows.
     std::vector<float>& ramp(std::string name, Shape shape, double low, double high);
+    /// Rounds an input to halves: a weight that the device then keeps as such.
+    void round_to_half(std::string_view name);
     /// Adds an expected output of zeros to be filled.
     std::vector<double>& expect(std::string name, Shape shape, Tolerance tolerance);
 

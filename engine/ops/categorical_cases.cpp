@@ -52,7 +52,8 @@ void prepare_sample(Problem& problem, const ChoiceRow& row)
     }
 }
 
-void prepare_embedding(Problem& problem)
+/// `weight_scale`: 1e-5 makes denormal halves.
+void prepare_embedding(Problem& problem, bool has_halves, double weight_scale)
 {
     constexpr uint32_t kTable = 70;
     constexpr uint32_t kSize = 33;
@@ -60,7 +61,8 @@ void prepare_embedding(Problem& problem)
     for (float& value : x) value = std::round(value);
     x.front() = 0;
     x.back() = kTable - 1;
-    problem.normal("weight", {kTable, kSize});
+    problem.normal("weight", {kTable, kSize}, weight_scale);
+    if (has_halves) problem.round_to_half("weight");
     const std::vector<double> weight = problem.doubles("weight");
     std::vector<double>& y = problem.expect("y", {9, kSize}, kExact);
     for (uint32_t row = 0; row < 9; ++row) {
@@ -80,7 +82,12 @@ void add_categorical_cases(std::vector<Case>& cases)
         cases.push_back({fmt::format("sample.{}.f32", row.name), "sample", Json{{"seed", 77}},
                          [&row](Problem& problem) { prepare_sample(problem, row); }});
     }
-    cases.push_back({"embedding.r9_n70_c33.f32", "embedding", Json::object(), prepare_embedding});
+    cases.push_back({"embedding.r9_n70_c33.f32", "embedding", Json::object(),
+                     [](Problem& problem) { prepare_embedding(problem, false, 1); }});
+    cases.push_back({"embedding.r9_n70_c33.f16", "embedding", Json::object(),
+                     [](Problem& problem) { prepare_embedding(problem, true, 1); }});
+    cases.push_back({"embedding.r9_n70_c33_denormal.f16", "embedding", Json::object(),
+                     [](Problem& problem) { prepare_embedding(problem, true, 1e-5); }});
 }
 
 } // namespace gramian

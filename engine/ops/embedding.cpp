@@ -1,6 +1,7 @@
 // The operator `embedding`: a table of vectors, read by row number.
 #include "ops/embedding.hpp"
 
+#include "ops/half_weights.hpp"
 #include "ops/kernels.hpp"
 #include "ops/operator.hpp"
 #include "shaders/embedding.h"
@@ -12,16 +13,17 @@ namespace {
 
 constexpr uint32_t kMaxTableRows = 1U << 24; // whole numbers that a float holds
 
+template <bool kHalves>
 void on_host(const HostLaunch& launch)
 {
     const auto p = launch.parameters<gpu::EmbeddingParameters>();
     const float* x = launch.floats(launch.constants[0], p.x);
     float* y = launch.floats(launch.constants[1], p.y);
-    const float* table = launch.floats(Arena::weights, p.weight);
+    const auto table = weights_at<kHalves>(launch, p.weight);
     const float last = static_cast<float>(p.table_rows - 1);
     for (uint32_t row = 0; row < launch.rows(p.count) / p.size; ++row) {
         const auto at = static_cast<size_t>(std::min(std::max(x[row], 0.0F), last)); // a NaN becomes 0
-        std::copy_n(table + at * p.size, p.size, y + size_t{row} * p.size);
+        for (uint32_t i = 0; i < p.size; ++i) y[size_t{row} * p.size + i] = table(at * p.size + i);
     }
 }
 
@@ -47,21 +49,23 @@ void embedding(Recorder& recorder, const Tensor& x, const Tensor& weight, const 
 {
     const auto count = static_cast<uint32_t>(y.element_count());
     Launch launch;
-    launch.kernel = {&kernels::embedding, {arena_constant(x), arena_constant(y)}};
+    const bool has_halves = weight.dtype == DType::f16;
+    launch.kernel = {has_halves ? &kernels::embedding_halves : &kernels::embedding,
+                     {arena_constant(x), arena_constant(y)}};
     launch.set_push(
         gpu::EmbeddingParameters{x.offset, weight.offset, y.offset, count, weight.shape[1], weight.shape[0]});
     set_line(recorder, launch, count, count / weight.shape[1]);
     launch.reads = {x.slice(), weight.slice()};
     launch.writes = {y.slice()};
-    launch.host = on_host;
+    launch.host = has_halves ? on_host<true> : on_host<false>;
     recorder.list.append(std::move(launch));
 }
 
 Operator embedding_operator()
 {
-    constexpr bool kConstant = true;
     return {.name = "embedding",
-            .inputs = {{.name = "x", .indexes = "weight"}, {"weight", false, kConstant}},
+            .inputs = {{.name = "x", .indexes = "weight"},
+                       {.name = "weight", .is_constant = true, .halves = &kernels::embedding_halves}},
             .outputs = {"y"},
             .infer = infer,
             .record = record};

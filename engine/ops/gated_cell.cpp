@@ -1,6 +1,7 @@
 #include "ops/gated_cell.hpp"
 
 #include "ops/gated_cell_twin.hpp"
+#include "ops/half_weights.hpp"
 #include "ops/kernels.hpp"
 #include "ops/linear.hpp"
 #include "ops/operator.hpp"
@@ -17,14 +18,15 @@ constexpr uint32_t kMaxWidth = 1'024; // h in shared memory, twice
 
 enum Constant : uint32_t { kYArena, kStateArena, kIsLstm, kHasInitial };
 
+template <bool kHalves>
 void on_host(const HostLaunch& launch)
 {
     const auto p = launch.parameters<gpu::GatedCellParameters>();
     const auto& k = launch.constants;
     const auto* words = reinterpret_cast<const uint32_t*>(launch.arenas[static_cast<size_t>(Arena::io)]);
     const uint32_t rows = (k[kIsLstm] ? 4 : 3) * p.width;
-    const float* packed = launch.floats(Arena::weights, p.weight);
-    const auto weight = [&](uint32_t row, uint32_t i) { return packed[4 * (size_t{i / 4} * rows + row) + i % 4]; };
+    const auto packed = weights_at<kHalves>(launch, p.weight);
+    const auto weight = [&](uint32_t row, uint32_t i) { return packed(4 * (size_t{i / 4} * rows + row) + i % 4); };
     for (uint32_t slot = p.first_slot; slot < p.first_slot + launch.groups[0]; ++slot) {
         const uint32_t stream = p.streams == kNone ? slot : words[p.streams + slot];
         const uint32_t all = p.counts == kNone ? p.tokens : words[p.counts + slot];
@@ -62,6 +64,7 @@ void gated_cell(Recorder& recorder, const GatedCell& cell)
     const Tensor gates = recorder.temporary({x[0], x[1], rows});
     linear(recorder, cell.x.as({x[0] * x[1], x[2]}), cell.weight_ih, cell.bias_ih, gates.as({x[0] * x[1], rows}),
            Activation::identity);
+    const bool has_halves = cell.weight_hh.dtype == DType::f16;
     const uint32_t trips = ceil_div(width, 64) * (ceil_div(width, 4) + 6) + 1; // of an invocation for a token
     const uint32_t tokens_per_launch = (kMaxTrips - 2 * kMaxWidth / 64) / trips;
     const auto offset = [](const Tensor* tensor) { return tensor ? tensor->offset : kNone; };
@@ -69,7 +72,7 @@ void gated_cell(Recorder& recorder, const GatedCell& cell)
         const bool continues = first > 0;
         for (uint32_t slot = 0; slot < x[0]; slot += std::min(recorder.caps.max_groups, x[0] - slot)) {
             Launch launch;
-            launch.kernel = {&kernels::gated_cell,
+            launch.kernel = {has_halves ? &kernels::gated_cell_halves : &kernels::gated_cell,
                              {arena_constant(cell.y), arena_constant(cell.h), cell.is_lstm ? 1U : 0U,
                               continues || cell.initial_h ? 1U : 0U}};
             launch.set_push(gpu::GatedCellParameters{gates.offset, cell.weight_hh.offset, offset(cell.bias_hh),
@@ -79,14 +82,13 @@ void gated_cell(Recorder& recorder, const GatedCell& cell)
                                                      first, std::min(tokens_per_launch, x[1] - first), width});
             launch.groups = {std::min(recorder.caps.max_groups, x[0] - slot), 1, 1};
             follow_slots(recorder, launch, 0, x[0], 1, slot);
-            const uint64_t packed_bytes = uint64_t{16} * ceil_div(width, 4) * rows;
-            launch.reads = {gates.slice(), {Arena::weights, uint64_t{4} * cell.weight_hh.offset, packed_bytes}};
+            launch.reads = {gates.slice(), packed_slice(cell.weight_hh)};
             for (const Tensor* tensor : {cell.bias_hh, cell.initial_h, cell.initial_c}) {
                 if (tensor) launch.reads.push_back(tensor->slice());
             }
             launch.writes = {cell.y.slice(), cell.h.slice()};
             if (cell.c) launch.writes.push_back(cell.c->slice());
-            launch.host = on_host;
+            launch.host = has_halves ? on_host<true> : on_host<false>;
             recorder.list.append(std::move(launch));
         }
     }
@@ -183,18 +185,19 @@ Operator cell_operator(const char* name)
     static const RecurrentOps recurrent{states<kLstm>, record_recurrent<kLstm>};
     constexpr bool kOptional = true;
     constexpr bool kConstant = true;
-    Operator op{.name = name,
-                .layout = Layout::sequences,
-                .inputs = {{"x"},
-                           {"weight_ih", false, kConstant, pack},
-                           {"weight_hh", false, kConstant, pack},
-                           {"bias_ih", kOptional, kConstant},
-                           {"bias_hh", kOptional, kConstant},
-                           {"state", kOptional}},
-                .outputs = {"y"},
-                .infer = infer<kLstm>,
-                .record = record<kLstm>,
-                .recurrent = &recurrent};
+    Operator op{
+        .name = name,
+        .layout = Layout::sequences,
+        .inputs = {{"x"},
+                   {.name = "weight_ih", .is_constant = kConstant, .pack = pack, .halves = &kernels::linear_halves},
+                   {.name = "weight_hh", .is_constant = kConstant, .pack = pack, .halves = &kernels::gated_cell_halves},
+                   {"bias_ih", kOptional, kConstant},
+                   {"bias_hh", kOptional, kConstant},
+                   {"state", kOptional}},
+        .outputs = {"y"},
+        .infer = infer<kLstm>,
+        .record = record<kLstm>,
+        .recurrent = &recurrent};
     if (kLstm) op.inputs.push_back({"state_c", kOptional});
     return op;
 }

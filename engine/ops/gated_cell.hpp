@@ -8,8 +8,8 @@ namespace gramian {
 struct GatedCell {
     bool is_lstm = false;              // G = 4 gates (i, f, g, o), otherwise GRU: 3 (r, z, n)
     Tensor x;                          // [B, T, C]
-    Tensor weight_ih;                  // weights, packed: [G M, C]
-    Tensor weight_hh;                  // weights, packed: [G M, M]
+    Tensor weight_ih;                  // weights, packed, floats or halves: [G M, C]
+    Tensor weight_hh;                  // the same: [G M, M]
     const Tensor* bias_ih = nullptr;   // weights [G M]
     const Tensor* bias_hh = nullptr;   // weights [G M]
     Tensor y;                          // [B, T, M]: h of every token

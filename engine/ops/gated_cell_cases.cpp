@@ -27,18 +27,26 @@ constexpr CellRow kRows[] = {
     {"b1_t5000_c1_m5_state", 1, 5'000, 1, 5, true, true, false}, // more than one launch may loop
 };
 
+constexpr CellRow kHalfRows[] = {
+    {"b2_t7_c5_m7", 2, 7, 5, 7, true, true},
+    {"b3_t1_c6_m63_state", 3, 1, 6, 63, true, true},
+    {"b1_t9_c4_m65", 1, 9, 4, 65, false},
+};
+
 /// The cells contract, so a token's rounding (a sum of M products, and exponentials to some 1e-6) fades: MATH g's
 /// figure for a recurrent layer.
 constexpr Tolerance kTolerance{5e-6, 2e-5};
 
 template <bool kLstm>
-void prepare(Problem& problem, const CellRow& row)
+void prepare(Problem& problem, const CellRow& row, bool has_halves)
 {
     const uint32_t rows = (kLstm ? 4 : 3) * row.width;
     const double scale = 1 / std::sqrt(static_cast<double>(row.width));
     problem.normal("x", {row.batch, row.tokens, row.channels});
     problem.normal("weight_ih", {rows, row.channels}, 0.5);
     problem.normal("weight_hh", {rows, row.width}, scale);
+    if (has_halves) problem.round_to_half("weight_ih");
+    if (has_halves) problem.round_to_half("weight_hh");
     if (row.has_bias) problem.normal("bias_ih", {rows}, 0.5);
     if (row.has_bias) problem.normal("bias_hh", {rows}, 0.5);
     if (row.has_state) problem.normal("state", {row.batch, row.width}, 0.5);
@@ -80,9 +88,15 @@ void add_gated_cell_cases(std::vector<Case>& cases)
 {
     for (const CellRow& row : kRows) {
         cases.push_back({fmt::format("gru.{}.f32", row.name), "gru", Json::object(),
-                         [&row](Problem& problem) { prepare<false>(problem, row); }, row.is_quick});
+                         [&row](Problem& problem) { prepare<false>(problem, row, false); }, row.is_quick});
         cases.push_back({fmt::format("lstm.{}.f32", row.name), "lstm", Json::object(),
-                         [&row](Problem& problem) { prepare<true>(problem, row); }, row.is_quick});
+                         [&row](Problem& problem) { prepare<true>(problem, row, false); }, row.is_quick});
+    }
+    for (const CellRow& row : kHalfRows) {
+        cases.push_back({fmt::format("gru.{}.f16", row.name), "gru", Json::object(),
+                         [&row](Problem& problem) { prepare<false>(problem, row, true); }});
+        cases.push_back({fmt::format("lstm.{}.f16", row.name), "lstm", Json::object(),
+                         [&row](Problem& problem) { prepare<true>(problem, row, true); }});
     }
 }
 

@@ -14,11 +14,13 @@
 #include "spirv/conjugate_gradients.h"
 #include "spirv/copy.h"
 #include "spirv/embedding.h"
+#include "spirv/embedding_halves.h"
 #include "spirv/favor.h"
 #include "spirv/favor_stabilizer.h"
 #include "spirv/feature_map.h"
 #include "spirv/gate_synapse.h"
 #include "spirv/gated_cell.h"
+#include "spirv/gated_cell_halves.h"
 #include "spirv/gated_functions.h"
 #include "spirv/kernel_intention.h"
 #include "spirv/lara.h"
@@ -31,6 +33,7 @@
 #include "spirv/linear_attention_sharded.h"
 #include "spirv/linear_attention_software_storage.h"
 #include "spirv/linear_attention_software_texels.h"
+#include "spirv/linear_halves.h"
 #include "spirv/local_attention.h"
 #include "spirv/local_keep.h"
 #include "spirv/log_attention.h"
@@ -83,15 +86,18 @@ const Shader chunk_means{"chunk_means", chunk_means_spirv};
 const Shader conjugate_gradients{"conjugate_gradients", conjugate_gradients_spirv};
 const Shader copy{"copy", copy_spirv};
 const Shader embedding{"embedding", embedding_spirv};
+const Shader embedding_halves{"embedding_halves", embedding_halves_spirv};
 const Shader favor{"favor", favor_spirv};
 const Shader favor_stabilizer{"favor_stabilizer", favor_stabilizer_spirv};
 const Shader feature_map{"feature_map", feature_map_spirv};
 const Shader gate_synapse{"gate_synapse", gate_synapse_spirv};
 const Shader gated_cell{"gated_cell", gated_cell_spirv};
+const Shader gated_cell_halves{"gated_cell_halves", gated_cell_halves_spirv};
 const Shader gated_functions{"gated_functions", gated_functions_spirv};
 const Shader kernel_intention{"kernel_intention", kernel_intention_spirv};
 const Shader lara{"lara", lara_spirv};
 const Shader linear{"linear", linear_spirv};
+const Shader linear_halves{"linear_halves", linear_halves_spirv};
 const Shader linear_attention{"linear_attention", linear_attention_spirv};
 const Shader linear_attention_sharded{"linear_attention_sharded", linear_attention_sharded_spirv};
 const Shader linear_attention_chunk_decay{"linear_attention_chunk_decay", linear_attention_chunk_decay_spirv};
@@ -147,6 +153,7 @@ namespace {
 std::vector<KernelChoice> table_of(const Caps& caps)
 {
     const std::string any = "any shape";
+    const std::string halves = "weights that the file holds in F16";
     const bool is_chunked = !caps.is_software && !caps.is_host;
     const std::string chunks = is_chunked ? "64 tokens and more of up to 64 streams and heads, not normalised"
                                           : "none: token by token is less work for a processor";
@@ -161,11 +168,13 @@ std::vector<KernelChoice> table_of(const Caps& caps)
         {&kernels::conjugate_gradients, true, "solver cg or cg_compat of ridge_solve"},
         {&kernels::copy, true, any},
         {&kernels::embedding, true, any},
+        {&kernels::embedding_halves, true, halves},
         {&kernels::favor, true, any},
         {&kernels::favor_stabilizer, true, any},
         {&kernels::feature_map, true, any},
         {&kernels::gate_synapse, true, any},
         {&kernels::gated_cell, true, any},
+        {&kernels::gated_cell_halves, true, halves},
         {&kernels::gated_functions, true, any},
         {&kernels::kernel_intention, true, any},
         {&kernels::lara, true, any},
@@ -183,6 +192,7 @@ std::vector<KernelChoice> table_of(const Caps& caps)
          "F and E of 16, 32, 64 or 128, not normalised: software drivers with subgroup operations"},
         {&kernels::linear_attention_software_texels, shares_by_subgroup(caps) && caps.has_state_texels,
          "the same, where a texel buffer holds any arena: it is faster to read there"},
+        {&kernels::linear_halves, true, halves},
         {&kernels::local_attention, true, "eva, lara"},
         {&kernels::local_keep, true, "eva, token by token"},
         {&kernels::log_attention, true, any},

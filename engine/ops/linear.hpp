@@ -13,8 +13,11 @@ namespace gramian {
 /// padded with zeros, so that lanes that own neighbouring columns read neighbouring vectors.
 std::vector<float> pack_linear_weight(std::span<const float> weight, uint32_t columns, uint32_t width);
 
-/// y = f(W x + b).  x: [rows, width]; weight: packed, [columns, width]; bias: [columns] or null; y: [rows, columns].
-/// Throws invalid_argument when the shapes disagree.
+/// What a packed weight of that shape, floats or halves, takes up.
+Slice packed_slice(const Tensor& weight);
+
+/// y = f(W x + b).  x: [rows, width]; weight: packed, floats or halves, [columns, width]; bias: [columns] or null; y:
+/// [rows, columns]. Throws invalid_argument when the shapes disagree.
 void linear(Recorder& recorder, const Tensor& x, const Tensor& weight, const Tensor* bias, const Tensor& y,
             Activation activation);
 

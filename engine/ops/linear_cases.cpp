@@ -1,4 +1,4 @@
-// Cases of `linear`: y = W x + b.
+// Cases of `linear`: y = W x + b, with weights in fp32 and in fp16.
 #include "ops/cases.hpp"
 #include "ops/linear_twin.hpp"
 
@@ -30,13 +30,22 @@ constexpr LinearRow kRows[] = {
     {"r262145_i1_o1", 262145, 1, 1, true, false}, // more rows than one launch holds
 };
 
-/// A sum of n products rounds like sqrt(n) * 2^-24: 2e-6 at n = 1024. The largest element is a few times that.
+constexpr LinearRow kHalfRows[] = {
+    {"r1_i1_o1", 1, 1, 1},     {"r3_i5_o7", 3, 5, 7, false},      {"r5_i63_o65", 5, 63, 65},
+    {"r2_i64_o63", 2, 64, 63}, {"r100_i128_o128", 100, 128, 128}, {"r7_i1024_o33", 7, 1024, 33},
+};
+/// Weights about this large are denormal halves, which a device may take for 0.
+constexpr double kDenormal = 1e-5;
+
+/// A sum of n products rounds like sqrt(n) * 2^-24: 2e-6 at n = 1024. The largest element is a few times that. Halves
+/// are rounded beforehand, in the reference too, and widened exactly, so they change nothing.
 constexpr Tolerance kTolerance{2e-6, 1e-5};
 
-void prepare(Problem& problem, const LinearRow& row)
+void prepare(Problem& problem, const LinearRow& row, bool has_halves, double weight_scale)
 {
     problem.normal("x", {row.rows, row.width});
-    problem.normal("weight", {row.columns, row.width});
+    problem.normal("weight", {row.columns, row.width}, weight_scale);
+    if (has_halves) problem.round_to_half("weight");
     if (row.has_bias) problem.normal("bias", {row.columns});
     const std::vector<double> x = problem.doubles("x");
     const std::vector<double> weight = problem.doubles("weight");
@@ -53,7 +62,14 @@ void add_linear_cases(std::vector<Case>& cases)
 {
     for (const LinearRow& row : kRows) {
         cases.push_back({fmt::format("linear.{}.f32", row.name), "linear", Json::object(),
-                         [&row](Problem& problem) { prepare(problem, row); }, row.is_quick});
+                         [&row](Problem& problem) { prepare(problem, row, false, 1); }, row.is_quick});
+    }
+    for (const LinearRow& row : kHalfRows) {
+        cases.push_back({fmt::format("linear.{}.f16", row.name), "linear", Json::object(),
+                         [&row](Problem& problem) { prepare(problem, row, true, 1); }, row.is_quick});
+        if (row.has_bias) continue; // it would hide what becomes of weights so small
+        cases.push_back({fmt::format("linear.{}_denormal.f16", row.name), "linear", Json::object(),
+                         [&row](Problem& problem) { prepare(problem, row, true, kDenormal); }, row.is_quick});
     }
 }
 

@@ -75,6 +75,8 @@ struct Port {
     bool flag_value = true;
     /// Where given: the values are row numbers of this constant, and anything else is refused before it runs.
     std::string_view indexes;
+    /// The kernel that reads this constant where it is kept in halves; null: none does. See half_weights.hpp.
+    const Shader* halves = nullptr;
 
     [[nodiscard]] bool exists(const Attributes& attributes) const
     {

@@ -1,6 +1,7 @@
 #include "ops/row_operators.hpp"
 
 #include "ops/copy.hpp"
+#include "ops/kernels.hpp"
 #include "ops/linear.hpp"
 #include "ops/norm.hpp"
 #include "ops/pointwise.hpp"
@@ -217,7 +218,10 @@ std::vector<Operator> row_operators()
 {
     return {
         {.name = "linear",
-         .inputs = {{"x"}, {"weight", false, kConstant, pack_linear}, {"bias", kOptional, kConstant}},
+         .inputs =
+             {{"x"},
+              {.name = "weight", .is_constant = kConstant, .pack = pack_linear, .halves = &kernels::linear_halves},
+              {"bias", kOptional, kConstant}},
          .outputs = {"y"},
          .infer = infer_linear,
          .record = record_linear,

@@ -1,5 +1,6 @@
 #include "ops/run_operator.hpp"
 
+#include "ops/half_weights.hpp"
 #include "ops/ridge_solve.hpp"
 
 #include <chrono>
@@ -20,7 +21,7 @@ struct Placed {
     Tensors in;
     Tensors out;
     Tensors states; // of a recurrent operator that keeps them
-    std::vector<std::pair<Tensor, std::vector<float>>> uploads;
+    std::vector<std::pair<Tensor, std::vector<uint32_t>>> uploads;
 };
 
 std::string port_names(const Operator& op)
@@ -79,27 +80,23 @@ void check_indexes(const Operator& op, const std::vector<NamedArray>& inputs)
 }
 
 /// Inputs in the order of the operator's ports, whatever order the caller used.
-Placed place_inputs(const Operator& op, const std::vector<NamedArray>& inputs, ArenaLayout& weights,
+Placed place_inputs(const Operator& op, const Caps& caps, const std::vector<NamedArray>& inputs, ArenaLayout& weights,
                     ArenaLayout& activations)
 {
     Placed placed;
     for (const Port& port : op.inputs) {
         for (const NamedArray& input : inputs) {
             if (op.input(input.name) != &port) continue;
-            std::vector<float> values = port.pack ? port.pack(input.values, input.shape) : input.values;
+            PackedConstant packed = pack_constant(port, input.values, input.shape, input.dtype, caps);
             ArenaLayout& arena = port.is_constant ? weights : activations;
-            Tensor tensor = arena.take({static_cast<uint32_t>(values.size())});
+            Tensor tensor = arena.take({static_cast<uint32_t>(packed.words.size())});
             tensor.shape = input.shape;
+            tensor.dtype = packed.dtype;
             placed.in.add(input.name, tensor);
-            placed.uploads.emplace_back(tensor, std::move(values));
+            placed.uploads.emplace_back(tensor, std::move(packed.words));
         }
     }
     return placed;
-}
-
-void write_floats(Memory& memory, uint64_t offset, std::span<const float> values)
-{
-    memory.write(offset, std::as_bytes(values));
 }
 
 void fill(Memory& memory, uint64_t offset, uint64_t bytes, uint32_t word)
@@ -172,13 +169,13 @@ OperatorProgram::Parts::Parts(Device& device, const Operator& op, const Attribut
                               const std::vector<NamedArray>& inputs, bool keeps, uint32_t chunk)
     : name(op.name), keeps_states(keeps)
 {
-    placed = place_inputs(op, inputs, weights, activations);
+    placed = place_inputs(op, device.caps(), inputs, weights, activations);
     for (auto& [output, shape] : op.infer(attributes, placed.in)) placed.out.add(output, activations.take(shape));
     if (op.constants) {
         for (Constant& constant : op.constants(attributes, placed.in)) {
             const Tensor tensor = weights.take({static_cast<uint32_t>(constant.values.size())});
             placed.in.add(constant.name, tensor);
-            placed.uploads.emplace_back(tensor, std::move(constant.values));
+            placed.uploads.emplace_back(tensor, words_of(constant.values));
         }
     }
     if (keeps_states) place_states(op, attributes, inputs);
@@ -219,7 +216,8 @@ void OperatorProgram::Parts::place_states(const Operator& op, const Attributes& 
             raise(Status::unsupported, "{}: {} {} is not the state as it is kept, {}", name, kept.name,
                   given->shape.text(), shape.text());
         }
-        placed.uploads.emplace_back(tensor, is_given ? given->values : std::vector<float>(shape.element_count()));
+        placed.uploads.emplace_back(tensor,
+                                    is_given ? words_of(given->values) : std::vector<uint32_t>(shape.element_count()));
     }
 }
 
@@ -238,11 +236,11 @@ void OperatorProgram::Parts::upload()
 {
     fill_guards(*activation_memory, activations, placed.out);
     fill_guards(*state_memory, states, placed.states);
-    for (const auto& [tensor, values] : placed.uploads) {
+    for (const auto& [tensor, words] : placed.uploads) {
         Memory& memory = tensor.arena == Arena::weights ? *weight_memory
                          : tensor.arena == Arena::state ? *state_memory
                                                         : *activation_memory;
-        write_floats(memory, tensor.slice().offset, values);
+        memory.write(tensor.slice().offset, std::as_bytes(std::span(words)));
     }
 }
 

@@ -14,6 +14,7 @@ struct NamedArray {
     std::string name;
     Shape shape;
     std::vector<float> values;
+    DType dtype = DType::f32; // f16: the values are halves, and are written and kept as such
 };
 
 struct OperatorRunOptions {

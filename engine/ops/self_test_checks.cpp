@@ -2,6 +2,7 @@
 // that no vector or workgroup divides, and those that the specialised variants are made for.
 #include "base/hash.hpp"
 #include "base/random.hpp"
+#include "ops/half_weights.hpp"
 #include "ops/self_test.hpp"
 
 namespace gramian {
@@ -12,6 +13,14 @@ NamedArray uniform(const char* name, Shape shape, double low = -1, double high =
     NamedArray array{name, shape, std::vector<float>(shape.element_count())};
     Random random(hash_text(name));
     for (float& value : array.values) value = static_cast<float>(random.uniform(low, high));
+    return array;
+}
+
+/// The same in halves.
+NamedArray halves(const char* name, Shape shape)
+{
+    NamedArray array = uniform(name, shape);
+    round_to_halves(array);
     return array;
 }
 
@@ -72,6 +81,7 @@ void add_rows(std::vector<SelfTestCheck>& checks)
 {
     const NamedArray x = uniform("x", {3, 21}, -3, 3);
     checks.push_back({"linear", "{}", {x, uniform("weight", {5, 21}), uniform("bias", {5})}});
+    checks.push_back({"linear", "{}", {x, halves("weight", {5, 21}), uniform("bias", {5})}});
     for (const char* kind : {"tanh", "silu", "gelu", "exp", "softplus", "elu"}) {
         checks.push_back({"activation", setting("kind", kind), {x}});
     }
@@ -84,6 +94,7 @@ void add_rows(std::vector<SelfTestCheck>& checks)
     checks.push_back({"l2_norm", R"({"heads":3})", {x}});
     checks.push_back({"concat", "{}", {uniform("x0", {3, 5}), uniform("x1", {3, 2})}});
     checks.push_back({"embedding", "{}", {whole_numbers("x", {6, 0, 3}, {3, 1}), uniform("weight", {7, 5})}});
+    checks.push_back({"embedding", "{}", {whole_numbers("x", {6, 0, 3}, {3, 1}), halves("weight", {7, 5})}});
     checks.push_back({"gate_synapse", "{}", {x, uniform("weight", {5, 21}), uniform("gate", {3, 5, 21})}});
     for (const char* op : {"softmax", "argmax", "sample"}) {
         checks.push_back({op, "{}", {uniform("x", {2, 3, 21}, -3, 3)}});
@@ -94,6 +105,10 @@ void add_rows(std::vector<SelfTestCheck>& checks)
             {gates == 3 ? "gru" : "lstm",
              "{}",
              {uniform("x", {2, 3, 5}), uniform("weight_ih", {7 * gates, 5}), uniform("weight_hh", {7 * gates, 7})}});
+        checks.push_back(
+            {gates == 3 ? "gru" : "lstm",
+             "{}",
+             {uniform("x", {2, 3, 5}), halves("weight_ih", {7 * gates, 5}), halves("weight_hh", {7 * gates, 7})}});
     }
 }
 

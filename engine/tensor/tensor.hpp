@@ -2,26 +2,29 @@
 #pragma once
 
 #include "device/launch.hpp"
+#include "tensor/dtype.hpp"
 #include "tensor/shape.hpp"
 
 #include <algorithm>
 
 namespace gramian {
 
-/// Row-major fp32 (or 32-bit words) at an element offset of an arena. Offsets are multiples of four elements.
+/// Row-major fp32 (or 32-bit words) at an offset of an arena, a multiple of four words. A constant may be f16: two
+/// halves a word.
 struct Tensor {
     Arena arena = Arena::activations;
-    uint32_t offset = 0; // elements
+    uint32_t offset = 0; // words
     Shape shape;
+    DType dtype = DType::f32;
 
     [[nodiscard]] uint64_t element_count() const { return shape.element_count(); }
-    [[nodiscard]] uint64_t bytes() const { return 4 * element_count(); }
+    [[nodiscard]] uint64_t bytes() const { return (dtype_size(dtype) * element_count() + 3) / 4 * 4; }
     [[nodiscard]] Slice slice() const { return {arena, uint64_t{4} * offset, bytes()}; }
     /// The same elements under another shape.
     [[nodiscard]] Tensor as(Shape other) const
     {
         assert(other.element_count() == element_count());
-        return {arena, offset, other};
+        return {arena, offset, other, dtype};
     }
 };
 

@@ -223,6 +223,37 @@ TEST_CASE("gramian.hpp: an operator runs on named tensors")
     CHECK(y.values[2] == doctest::Approx(9));
 }
 
+TEST_CASE("gramian.hpp: weights rounded to halves are kept so, and a step moves half the bytes")
+{
+    constexpr uint64_t kSize = 255;
+    const uint64_t shape[] = {kSize, kSize};
+    std::vector<float> weight(kSize * kSize);
+    for (size_t i = 0; i < weight.size(); ++i) weight[i] = std::sin(static_cast<float>(i));
+    TensorsHandle tensors;
+    tensors.add("w", shape, weight.data());
+    tensors.set_text("gramian.model", R"({"version":1,"name":"wide","inputs":[{"name":"x","size":255}],
+        "outputs":[{"name":"y","size":255}],
+        "nodes":[{"op":"linear","in":["x"],"out":["y"],"weights":{"weight":"w"}}]})");
+    const DeviceHandle device = open_device();
+    const ModelHandle full(device, tensors.serialize(), "full");
+    tensors.round_to_half("w");
+    const ModelHandle half(device, tensors.serialize(), "half");
+    CHECK(std::string_view(full.json()).find("\"half_parameter_count\":0,") != std::string_view::npos);
+    CHECK(std::string_view(half.json()).find("\"half_parameter_count\":65025,") != std::string_view::npos);
+    SessionHandle full_session(full, streams(1));
+    SessionHandle half_session(half, streams(1));
+    const auto moved = [](const SessionHandle& session) {
+        return static_cast<double>(session.info().step_bytes_moved);
+    };
+    CHECK(moved(half_session) < 0.52 * moved(full_session)); // the vectors are fp32
+    const std::vector<float> x(kSize, 0.5F);
+    std::vector<float> y(kSize);
+    std::vector<float> y_half(kSize);
+    full_session.step(x, y);
+    half_session.step(x, y_half);
+    for (size_t i = 0; i < kSize; ++i) CHECK(y_half[i] == doctest::Approx(y[i]).epsilon(1e-3).scale(16));
+}
+
 TEST_CASE("gramian.hpp: the list of devices ends with the host")
 {
     const std::vector<gramian_device_info> devices = device_list();

@@ -283,6 +283,18 @@ TEST_CASE("malformed model: weights")
              [](auto& f) {
                  f.store("b", DType::f16, {2}, std::vector<uint16_t>{0, 0x7C00});
              }},
+            {"F16 infinity in a weight that stays half", "tensor \"w\": element 5 is -inf, expected a finite number",
+             [](auto& f) {
+                 f.store("w", DType::f16, {2, 3}, std::vector<uint16_t>{0, 1, 2, 3, 4, 0xFC00});
+             }},
+            {"F16 NaN in a weight that stays half", "tensor \"w\": element 0 is",
+             [](auto& f) {
+                 f.store("w", DType::f16, {2, 3}, std::vector<uint16_t>{0x7E01, 1, 2, 3, 4, 5});
+             }},
+            {"an F16 weight for another input size", "x [1, 3] and weight [2, 4]",
+             [](auto& f) {
+                 f.store("w", DType::f16, {2, 4}, std::vector<uint16_t>(8));
+             }},
             {"integers", "tensor \"b\": expected F32, F16, BF16 or F64, found I32",
              [](auto& f) {
                  f.store("b", DType::i32, {2}, std::vector<int32_t>{1, 2});

@@ -286,6 +286,13 @@ TEST_CASE("safetensors: refuses bytes that do not agree with the shape")
     refused(file_of(shape_of("[0]"), 8), "expected 0 bytes for F32 [0], found 8");
     refused(file_of(shape_of("[]"), 8), "expected 4 bytes for F32 [], found 8");
     refused(file_of(offsets_of("[0,7]"), 7), "expected 8 bytes for F32 [2], found 7");
+    const auto halves = [](size_t bytes) {
+        return file_of(one(fmt::format(R"({{"dtype":"F16","shape":[3],"data_offsets":[0,{}]}})", bytes)), bytes);
+    };
+    CHECK(SafetensorsFile::parse(halves(6), "halves").tensors().size() == 1);
+    refused(halves(5), "tensor \"w\": expected 6 bytes for F16 [3], found 5");
+    refused(halves(7), "expected 6 bytes for F16 [3], found 7");
+    refused(halves(12), "expected 6 bytes for F16 [3], found 12");
 }
 
 TEST_CASE("safetensors: refuses data that the tensors do not tile")

@@ -1,19 +1,20 @@
 """Model files: one .safetensors holds the nodes (JSON in its metadata) and the weights.
-Written and read here with numpy alone. Used by train.py and evaluate.py."""
+Written and read here with numpy alone. Used by the recipes, evaluate.py and halve.py."""
 
 import json
 import struct
 
 import numpy as np
 
+DTYPES = {np.float32: "F32", np.float16: "F16"}
+
 
 def write(path, model, tensors):
-    """Writes float32 tensors, in the order given and without holes, under the model's description."""
+    """Writes float32 and float16 tensors, in the order given and without holes, under the model's description."""
     header = {"__metadata__": {"gramian.model": json.dumps(model)}}
     offset = 0
     for name, tensor in tensors.items():
-        assert tensor.dtype == np.float32
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape),
+        header[name] = {"dtype": DTYPES[tensor.dtype.type], "shape": list(tensor.shape),
                         "data_offsets": [offset, offset + tensor.nbytes]}
         offset += tensor.nbytes
     text = json.dumps(header).encode()
@@ -22,7 +23,7 @@ def write(path, model, tensors):
         file.write(struct.pack("<Q", len(text)))
         file.write(text)
         for tensor in tensors.values():
-            file.write(np.ascontiguousarray(tensor).astype("<f4").tobytes())
+            file.write(np.ascontiguousarray(tensor).astype(tensor.dtype.newbyteorder("<")).tobytes())
 
 
 def read(path):
@@ -35,8 +36,8 @@ def read(path):
     tensors = {}
     for name, entry in header.items():
         first, last = entry["data_offsets"]
-        assert entry["dtype"] == "F32"
-        tensors[name] = np.frombuffer(data[8 + size + first:8 + size + last], "<f4").reshape(entry["shape"])
+        dtype = {"F32": "<f4", "F16": "<f2"}[entry["dtype"]]
+        tensors[name] = np.frombuffer(data[8 + size + first:8 + size + last], dtype).reshape(entry["shape"])
     return model, tensors
 
 

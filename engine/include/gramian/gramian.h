@@ -127,9 +127,9 @@ GRAMIAN_API gramian_status gramian_model_load(gramian_device* device, const char
 GRAMIAN_API gramian_status gramian_model_parse(gramian_device* device, const void* bytes, size_t byte_count,
                                                const char* name, gramian_model** model);
 /* The model's description as JSON: what the file says (name, task, inputs, outputs, nodes, card …) plus
- * parameter_count, weight_bytes, fingerprint, has_context, capacity, token_capacity (tokens that a stream may have where
- * its state grows with them, or 0), golden_tokens and, of all that flows between nodes,
- * values [{"name","size","needs_context"}]. Lives as long as the model. */
+ * parameter_count, half_parameter_count (of these, kept in halves), weight_bytes, fingerprint, has_context, capacity,
+ * token_capacity (tokens that a stream may have where its state grows with them, or 0), golden_tokens and, of all that
+ * flows between nodes, values [{"name","size","needs_context"}]. Lives as long as the model. */
 GRAMIAN_API const char* gramian_model_json(const gramian_model* model);
 GRAMIAN_API void gramian_model_destroy(gramian_model* model);
 
@@ -298,6 +298,10 @@ GRAMIAN_API gramian_status gramian_tensors_create(gramian_tensors** tensors);
 /* Copies the values. A name can be added once. */
 GRAMIAN_API gramian_status gramian_tensors_add(gramian_tensors* tensors, const char* name, const uint64_t* shape,
                                                uint32_t rank, const float* values);
+/* Rounds a tensor to halves, nearest even, and stores it as F16 from then on, as tensors that a file holds in F16 are.
+ * Where an operator's kernel reads a weight as halves (linear, gru, lstm, embedding), the device keeps it so. Refuses
+ * numbers that no half holds. */
+GRAMIAN_API gramian_status gramian_tensors_round_to_half(gramian_tensors* tensors, const char* name);
 GRAMIAN_API gramian_status gramian_tensors_set_text(gramian_tensors* tensors, const char* key, const char* text);
 /* NULL when there is no such entry. */
 GRAMIAN_API const char* gramian_tensors_get_text(const gramian_tensors* tensors, const char* key);

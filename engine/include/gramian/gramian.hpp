@@ -136,6 +136,7 @@ public:
         api::check(
             gramian_tensors_add(raw_.get(), name.c_str(), shape.data(), static_cast<uint32_t>(shape.size()), values));
     }
+    void round_to_half(const std::string& name) { api::check(gramian_tensors_round_to_half(raw_.get(), name.c_str())); }
     [[nodiscard]] gramian_tensor_view find(const std::string& name) const
     {
         gramian_tensor_view view{};
