@@ -67,7 +67,7 @@ Case vector_case(const std::filesystem::path& path)
 {
     Case test;
     test.name = "vectors." + path.stem().string();
-    test.family = "vectors";
+    test.family = std::string("vectors"); // GCC 12 warns of the assignment of a literal here
     try {
         Problem scratch(0);
         read_vector(path, test, scratch);
