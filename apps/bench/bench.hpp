@@ -23,7 +23,12 @@ struct Row {
     double min_us = 0;
     double cv = 0;                  // standard deviation over mean
     std::optional<double> fraction; // in-place streaming of the same bytes over the case's time
-    std::optional<uint64_t> bytes;  // that have to be read or written
+    std::optional<double>
+        texel_fraction; // the same streaming with its reads through a texel buffer, where the case's are
+    std::optional<double> storage_ratio; // the time of the variant that reads storage buffers, over that of such a case
+    std::optional<double> stream_us;     // that streaming
+    std::optional<double> empty_us;      // a submission of nothing
+    std::optional<uint64_t> bytes;       // that have to be read or written
     std::optional<uint32_t> dispatches;
     std::optional<uint32_t> submissions;
     std::optional<double> host_ratio;  // the host executor's time over the device's
@@ -43,6 +48,12 @@ struct Options {
 /// Whether the options ask for this case.
 bool is_wanted(const Options& options, const std::string& name);
 
+/// Fills in median_us, min_us and cv from a sample or more.
+void set_times(Row& row, std::vector<double> us);
+
+/// In (-1, 1), from a hash of its arguments.
+float noise(uint64_t index, uint64_t seed);
+
 /// Told of every case as it is done.
 using Sink = std::function<void(const Row&)>;
 
@@ -50,6 +61,12 @@ using Sink = std::function<void(const Row&)>;
 void run_operators(const Options& options, const Sink& sink);
 /// `streams`: a step of 1 to 100,000 streams of one session, in one submission.
 void run_streams(const Options& options, const Sink& sink);
+/// `step`: a step of a policy, whole, and what the call costs by itself.
+void run_steps(const Options& options, const Sink& sink);
+/// `load`: loading with nothing compiled before.
+void run_load(const Options& options, const Sink& sink);
+/// What run_load starts in a process of its own: prints a JSON object.
+void load_here(const std::string& selector);
 /// `tokens`: a single step after 10, 1,000, 100,000 and 1,000,000 tokens.
 void run_tokens(const Options& options, const Sink& sink);
 
@@ -58,6 +75,9 @@ void print_row(const Row& row);
 /// Of every layer of suite `crossover`: [{layer, tokens}], the least token count at which chunks beat the token loop,
 /// null where they never did. Ratios of medians of one run.
 Json crossovers_of(const std::vector<Row>& rows);
+/// Of what the rows tell: [{id, what, value, least or most, holds}], the ratios that must hold wherever the bench runs.
+Json floors_of(const std::vector<Row>& rows);
+void print_floors(const Json& floors);
 /// Lines that say how much slower or faster than in an earlier report each case is, relative to streaming.
 std::vector<std::string> compare_with(const std::string& path, const std::vector<Row>& rows);
 void write_page(const std::string& path, const Json& report);

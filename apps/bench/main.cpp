@@ -20,6 +20,8 @@ struct Suite {
 const std::vector<Suite>& suites()
 {
     static const std::vector<Suite> table{{{"crossover", "decode", "prefill", "solve"}, run_operators},
+                                          {{"load"}, run_load},
+                                          {{"step"}, run_steps},
                                           {{"streams"}, run_streams},
                                           {{"tokens"}, run_tokens}};
     return table;
@@ -94,10 +96,14 @@ int run(const Options& options)
     }
     const Json crossovers = crossovers_of(rows);
     if (!crossovers.empty()) report["crossovers"] = crossovers;
-    if (options.json)
+    const Json floors = floors_of(rows);
+    report["floors"] = floors;
+    if (options.json) {
         fmt::print("{}\n", report.dump());
-    else
+    } else {
         print_crossovers(crossovers);
+        print_floors(floors);
+    }
     if (!options.html.empty()) write_page(options.html, report);
     if (!options.compare.empty()) {
         for (const std::string& line : compare_with(options.compare, rows)) fmt::print(stderr, "{}\n", line);
@@ -130,11 +136,13 @@ int main(int argc, char** argv)
     app.set_version_flag("--version", gramian_version());
     app.footer(
         R"(Suites: decode (one token), prefill (T tokens at once), crossover (token by token beside chunks), solve,
-streams (1 to 100,000 in one submission), tokens (a step after a long past).
+load (nothing compiled before), step (a policy, whole), streams (1 to 100,000 in one submission), tokens (a step after
+a long past). Ratios that must hold wherever it runs follow the cases, those that were missed marked.
 Exit status: 0, 1 a result was wrong, 2 usage, 3 no device or nothing ran, 5 device lost.
 
 Example:
-  gramian-bench decode tokens --html bench.html)");
+  gramian-bench decode tokens --html bench.html
+  gramian-bench --filter '*.log*' --filter '*.gla*')");
     app.add_option("suite", options.suites, "Which suites; default: all");
     app.add_option("--device", options.device, "auto, an index, part of a name, or host")->capture_default_str();
     app.add_option("--filter", options.filters, "Only cases that match this glob; may be repeated")->type_name("GLOB");
@@ -142,12 +150,15 @@ Example:
     app.add_option("--html", options.html, "Write a page to look at")->type_name("FILE");
     app.add_option("--compare", options.compare, "An earlier JSON report: print its figures beside these")
         ->type_name("FILE");
+    bool loads_here = false;
+    app.add_flag("--load-here", loads_here)->group(""); // what the suite `load` starts
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
     try {
+        if (loads_here) return load_here(options.device), 0;
         return run(options);
     } catch (const gramian::ApiError& error) {
         fmt::print(stderr, "gramian-bench: {}\n", error.what());

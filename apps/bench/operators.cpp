@@ -3,6 +3,7 @@
 
 #include <gramian/benchmark.h>
 
+#include <fmt/format.h>
 #include <memory>
 #include <stdexcept>
 
@@ -34,6 +35,10 @@ Row row_of(const gramian_benchmark& info, const gramian_benchmark_result& result
     row.min_us = result.min_us;
     row.cv = result.cv;
     if (result.bytes > 0) row.fraction = result.fraction;
+    if (result.texel_stream_us > 0) row.texel_fraction = result.texel_fraction;
+    if (result.texel_stream_us > 0) row.storage_ratio = result.storage_ratio;
+    if (result.bytes > 0) row.stream_us = result.stream_us;
+    row.empty_us = result.empty_us;
     row.bytes = result.bytes;
     row.dispatches = result.dispatches;
     row.submissions = 1;
@@ -41,6 +46,31 @@ Row row_of(const gramian_benchmark& info, const gramian_benchmark_result& result
     row.eigen_ratio = ratio(result.peer_us, result.median_us);
     row.first_us = result.first_us;
     return row;
+}
+
+std::optional<uint32_t> find(const gramian_benchmarks* benchmarks, const std::string& name)
+{
+    for (uint32_t i = 0; i < gramian_benchmarks_count(benchmarks); ++i) {
+        gramian_benchmark info{};
+        info.size = sizeof info;
+        check(gramian_benchmarks_get(benchmarks, i, &info));
+        if (name == info.name) return i;
+    }
+    return std::nullopt;
+}
+
+/// Of a long prefill: what a token costs, over what it costs where there are 64 of them.
+void add_flatness(gramian_benchmarks* benchmarks, uint32_t index, Row& row)
+{
+    constexpr uint32_t kBase = 64;
+    constexpr uint32_t kRounds = 15;
+    const uint32_t tokens = row.params.value("tokens", 0U);
+    if (!row.name.starts_with("prefill.") || tokens <= kBase || tokens % kBase != 0) return;
+    const auto base = find(benchmarks, fmt::format("prefill.{}_t{}", row.params["layer"].get<std::string>(), kBase));
+    if (!base) return;
+    double ratio = 0;
+    check(gramian_benchmarks_ratio(benchmarks, index, *base, tokens / kBase, kRounds, &ratio));
+    row.params["token_over_t64"] = ratio;
 }
 
 } // namespace
@@ -60,7 +90,9 @@ void run_operators(const Options& options, const Sink& sink)
         gramian_benchmark_result result{};
         result.size = sizeof result;
         check(gramian_benchmarks_run(raw, i, nullptr, &result));
-        sink(row_of(info, result));
+        Row row = row_of(info, result);
+        add_flatness(raw, i, row);
+        sink(row);
     }
 }
 

@@ -2,11 +2,13 @@
 #include "bench.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <fmt/format.h>
 #include <fstream>
 #include <limits>
 #include <map>
+#include <numeric>
 
 namespace gramian::bench {
 namespace {
@@ -37,6 +39,26 @@ border-bottom:1px solid #dfe5ec}th{color:#5b6877;font-size:.85rem}.n{text-align:
 
 } // namespace
 
+void set_times(Row& row, std::vector<double> us)
+{
+    std::sort(us.begin(), us.end());
+    const auto count = static_cast<double>(us.size());
+    const double mean = std::accumulate(us.begin(), us.end(), 0.0) / count;
+    double squares = 0;
+    for (const double one : us) squares += (one - mean) * (one - mean);
+    row.median_us = us[us.size() / 2];
+    row.min_us = us.front();
+    row.cv = std::sqrt(squares / count) / mean;
+}
+
+float noise(uint64_t index, uint64_t seed)
+{
+    uint64_t x = index + (seed + 1) * 0x9E37'79B9'7F4A'7C15U;
+    x = (x ^ (x >> 30U)) * 0xBF58'476D'1CE4'E5B9U;
+    x = (x ^ (x >> 27U)) * 0x94D0'49BB'1331'11EBU;
+    return static_cast<float>(x >> 40U) / static_cast<float>(1U << 23U) - 1;
+}
+
 Json json_of(const Row& row)
 {
     Json json{{"name", row.name},
@@ -46,6 +68,10 @@ Json json_of(const Row& row)
               {"min_us", row.min_us},
               {"cv", row.cv},
               {"roofline_fraction", or_null(row.fraction)},
+              {"texel_fraction", or_null(row.texel_fraction)},
+              {"storage_ratio", or_null(row.storage_ratio)},
+              {"stream_us", or_null(row.stream_us)},
+              {"empty_us", or_null(row.empty_us)},
               {"bytes", or_null(row.bytes)},
               {"dispatches", or_null(row.dispatches)},
               {"submissions", or_null(row.submissions)},

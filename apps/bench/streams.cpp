@@ -10,7 +10,6 @@
 #include <cmath>
 #include <cstring>
 #include <fmt/format.h>
-#include <numeric>
 
 namespace gramian::bench {
 namespace {
@@ -107,14 +106,8 @@ Row row_of(const ModelHandle& model, gramian_benchmarks* benchmarks, uint32_t st
     row.name = fmt::format("streams.{}", streams);
     row.is_correct = crowd.agrees() && crowd.answer() == single.answer();
     if (!*row.is_correct) row.reason = "the streams do not all answer as one alone";
-    const double mean = std::accumulate(us.begin(), us.end(), 0.0) / static_cast<double>(us.size());
-    double squares = 0;
-    for (double value : us) squares += (value - mean) * (value - mean);
-    row.cv = std::sqrt(squares / static_cast<double>(us.size())) / mean;
-    std::sort(us.begin(), us.end());
+    set_times(row, us);
     std::sort(fractions.begin(), fractions.end());
-    row.median_us = us[us.size() / 2];
-    row.min_us = us.front();
     row.fraction = fractions[fractions.size() / 2];
     row.bytes = info.step_bytes_moved;
     row.dispatches = info.step_dispatches;

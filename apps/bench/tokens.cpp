@@ -8,7 +8,6 @@
 #include <chrono>
 #include <cmath>
 #include <fmt/format.h>
-#include <numeric>
 
 namespace gramian::bench {
 namespace {
@@ -16,30 +15,48 @@ namespace {
 constexpr uint32_t kHeads = 2;
 constexpr uint32_t kWidth = 32; // D and E
 constexpr uint32_t kChannels = kHeads * kWidth;
-constexpr std::array<uint32_t, 4> kPasts{10, 1'000, 100'000, 1'000'000};
 constexpr uint32_t kSteps = 200;
 constexpr uint32_t kChunk = 4'096;  // tokens of one call of prefill
 constexpr uint32_t kMemory = 1'000; // tokens after which what was before weighs less than e^-100
 
-/// Gated linear attention on what it is given: q, k, v and the log decay of every key channel.
-std::vector<std::byte> model_bytes()
+/// A layer on what it is given: its inputs are those of its operator.
+struct Layer {
+    const char* name;
+    const char* op;
+    std::vector<const char*> inputs;
+    std::vector<uint32_t> pasts;
+    uint32_t memory; // tokens before which nothing matters any more
+};
+
+const std::vector<Layer>& layers()
 {
-    const auto port = [](const char* name) { return Json{{"name", name}, {"size", kChannels}}; };
-    const Json node{{"op", "linear_attention"},
-                    {"in", {{"q", "q"}, {"k", "k"}, {"v", "v"}, {"decay", "decay"}}},
-                    {"out", {"o"}},
-                    {"attributes", {{"heads", kHeads}}}};
+    // Log-space attention forgets nothing, and the host would have to go over all of a longer past again.
+    static const std::vector<Layer> table{
+        {"gla", "linear_attention", {"q", "k", "v", "decay"}, {10, 1'000, 100'000, 1'000'000}, kMemory},
+        {"log", "log_attention", {"q", "k", "log_v"}, {10, 1'000, 10'000}, UINT32_MAX}};
+    return table;
+}
+
+std::vector<std::byte> model_bytes(const Layer& layer)
+{
+    Json wiring = Json::object();
+    Json inputs = Json::array();
+    for (const char* input : layer.inputs) {
+        wiring[input] = input;
+        inputs.push_back({{"name", input}, {"size", kChannels}});
+    }
+    const Json node{{"op", layer.op}, {"in", wiring}, {"out", {"o"}}, {"attributes", {{"heads", kHeads}}}};
     const Json model{{"version", 1},
-                     {"name", "gla"},
-                     {"inputs", {port("q"), port("k"), port("v"), port("decay")}},
-                     {"outputs", {port("o")}},
+                     {"name", layer.name},
+                     {"inputs", inputs},
+                     {"outputs", {Json{{"name", "o"}, {"size", kChannels}}}},
                      {"nodes", {node}}};
     TensorsHandle tensors;
     tensors.set_text("gramian.model", model.dump());
     return tensors.serialize();
 }
 
-/// Token t of an endless sequence: any part of it can be made again.
+/// Token t of an endless sequence: any part of it can be made again. The fourth input is a log decay.
 class Sequence {
 public:
     explicit Sequence(uint32_t first, uint32_t count)
@@ -48,8 +65,9 @@ public:
         for (uint32_t t = 0; t < count; ++t) {
             for (uint32_t c = 0; c < kChannels; ++c) {
                 const size_t at = size_t{t} * kChannels + c;
-                for (uint32_t input = 0; input < 3; ++input) inputs_[input][at] = noise(first + t, c, input);
-                inputs_[3][at] = -0.3F + 0.2F * noise(first + t, c, 3); // in (-0.5, -0.1)
+                for (uint32_t input = 0; input < 3; ++input)
+                    inputs_[input][at] = noise((uint64_t{first} + t) * kChannels + c, input);
+                inputs_[3][at] = -0.3F + 0.2F * noise((uint64_t{first} + t) * kChannels + c, 3); // in (-0.5, -0.1)
             }
         }
     }
@@ -59,15 +77,6 @@ public:
     }
 
 private:
-    /// In (-1, 1), from a hash of its arguments.
-    static float noise(uint32_t token, uint32_t channel, uint32_t input)
-    {
-        uint64_t x = (uint64_t{token} * kChannels + channel) * 4 + input + 0x9E37'79B9'7F4A'7C15U;
-        x = (x ^ (x >> 30U)) * 0xBF58'476D'1CE4'E5B9U;
-        x = (x ^ (x >> 27U)) * 0x94D0'49BB'1331'11EBU;
-        return static_cast<float>(x >> 40U) / static_cast<float>(1U << 23U) - 1;
-    }
-
     std::array<std::vector<float>, 4> inputs_;
 };
 
@@ -92,6 +101,7 @@ SessionHandle make_session(const ModelHandle& model)
 
 /// A session with a past, and what its steps took.
 struct Past {
+    const Layer* layer;
     uint32_t tokens;
     SessionHandle session;
     std::vector<float> output = std::vector<float>(kChannels);
@@ -113,8 +123,8 @@ std::string check(const Past& past, const ModelHandle& host_model)
 {
     SessionHandle session = make_session(host_model);
     const uint32_t end = past.tokens + kSteps;
-    prefill(session, end > kMemory ? end - kMemory : 0, end - 1);
-    Past replay{past.tokens, std::move(session)};
+    prefill(session, end > past.layer->memory ? end - past.layer->memory : 0, end - 1);
+    Past replay{past.layer, past.tokens, std::move(session)};
     replay.step(kSteps - 1);
     double off = 0, largest = 0;
     for (uint32_t c = 0; c < kChannels; ++c) {
@@ -125,23 +135,21 @@ std::string check(const Past& past, const ModelHandle& host_model)
     return fmt::format("the last output is off by {:.2g} of its largest element, expected at most 1e-5", off / largest);
 }
 
-Row row_of(Past& past, const std::string& reason)
+std::string name_of(const Layer& layer, uint32_t tokens)
 {
-    std::sort(past.us.begin(), past.us.end());
-    const auto count = static_cast<double>(past.us.size());
-    const double mean = std::accumulate(past.us.begin(), past.us.end(), 0.0) / count;
-    double squares = 0;
-    for (const double us : past.us) squares += (us - mean) * (us - mean);
+    return fmt::format("tokens.{}_{}", layer.name, tokens);
+}
+
+Row row_of(const Past& past, const std::string& reason)
+{
     const gramian_session_info info = past.session.info();
     Row row;
-    row.name = fmt::format("tokens.gla_{}", past.tokens);
-    row.params = {{"layer", "gla"},      {"d", kWidth},     {"heads", kHeads},
-                  {"past", past.tokens}, {"steps", kSteps}, {"state_bytes", info.state_bytes}};
+    row.name = name_of(*past.layer, past.tokens);
+    row.params = {{"layer", past.layer->name}, {"d", kWidth},     {"heads", kHeads},
+                  {"past", past.tokens},       {"steps", kSteps}, {"state_bytes", info.state_bytes}};
     row.is_correct = reason.empty();
     row.reason = reason;
-    row.median_us = past.us[past.us.size() / 2];
-    row.min_us = past.us.front();
-    row.cv = std::sqrt(squares / count) / mean;
+    set_times(row, past.us);
     row.bytes = info.step_bytes_moved;
     row.dispatches = info.step_dispatches;
     row.submissions = 1;
@@ -157,20 +165,22 @@ void run_tokens(const Options& options, const Sink& sink)
     const DeviceHandle device(chosen);
     chosen.selector = "host";
     const DeviceHandle host(chosen);
-    const std::vector<std::byte> bytes = model_bytes();
-    const ModelHandle model(device, bytes, "gla");
-    const ModelHandle host_model(host, bytes, "gla");
-    std::vector<Past> pasts;
-    for (const uint32_t tokens : kPasts) {
-        if (!is_wanted(options, fmt::format("tokens.gla_{}", tokens))) continue;
-        SessionHandle session = make_session(model);
-        prefill(session, 0, tokens);
-        pasts.push_back({tokens, std::move(session)});
+    for (const Layer& layer : layers()) {
+        const std::vector<std::byte> bytes = model_bytes(layer);
+        const ModelHandle model(device, bytes, layer.name);
+        const ModelHandle host_model(host, bytes, layer.name);
+        std::vector<Past> pasts;
+        for (const uint32_t tokens : layer.pasts) {
+            if (!is_wanted(options, name_of(layer, tokens))) continue;
+            SessionHandle session = make_session(model);
+            prefill(session, 0, tokens);
+            pasts.push_back({&layer, tokens, std::move(session)});
+        }
+        for (uint32_t index = 0; index < kSteps; ++index) {
+            for (Past& past : pasts) past.step(index);
+        }
+        for (Past& past : pasts) sink(row_of(past, check(past, host_model)));
     }
-    for (uint32_t index = 0; index < kSteps; ++index) {
-        for (Past& past : pasts) past.step(index);
-    }
-    for (Past& past : pasts) sink(row_of(past, check(past, host_model)));
 }
 
 } // namespace gramian::bench

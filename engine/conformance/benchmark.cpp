@@ -4,6 +4,7 @@
 #include "conformance/run_case.hpp"
 #include "shaders/stream.h"
 #include "spirv/stream.h"
+#include "spirv/stream_texels.h"
 
 #include <array>
 #include <chrono>
@@ -14,6 +15,7 @@ namespace gramian {
 namespace {
 
 const Shader kStream{"stream", stream_spirv};
+const Shader kStreamTexels{"stream_texels", stream_texels_spirv};
 constexpr uint32_t kGroupFloats = 4096; // that a workgroup of stream.comp scales
 constexpr uint32_t kMostRounds = 2'000;
 constexpr double kSteadyCv = 0.3;
@@ -41,7 +43,7 @@ void stream_on_host(const HostLaunch& launch)
 /// Scales floats in place by 1, so that it may run as often as one likes. Empty: no bytes and no launch at all.
 class Scaling {
 public:
-    Scaling(Device& device, uint64_t bytes)
+    Scaling(Device& device, uint64_t bytes, bool reads_texels = false)
     {
         // In place, every byte of it is read and written once.
         const auto groups = static_cast<uint32_t>((bytes / 2 + 4 * kGroupFloats - 1) / (4 * kGroupFloats));
@@ -52,7 +54,7 @@ public:
             memory_->fill_zero(0, memory_->bytes());
             arenas.memory[static_cast<size_t>(Arena::state)] = memory_.get();
             Launch launch;
-            launch.kernel = {&kStream, {}};
+            launch.kernel = {reads_texels ? &kStreamTexels : &kStream, {}};
             launch.set_push(gpu::StreamParameters{0, 1.0F});
             launch.groups = {groups, 1, 1};
             launch.writes = {{Arena::state, 0, memory_->bytes()}};
@@ -82,12 +84,33 @@ std::string check(const Benchmark& benchmark, const Problem& problem, OperatorPr
     return {};
 }
 
+/// The same program without the kernels of it that read texels, so with those that the device would run otherwise; null
+/// where it has none.
+std::unique_ptr<OperatorProgram> without_texels(Device& device, const Benchmark& benchmark, const Problem& problem,
+                                                const OperatorProgram& work)
+{
+    const std::vector<Refusal> before = device.caps().refused;
+    std::vector<Refusal> refused = before;
+    for (const Launch& launch : work.launches().launches()) {
+        const std::string_view kernel = launch.kernel.shader->name;
+        if (kernel.ends_with("_texels")) refused.push_back({std::string(kernel), "timed against the other variant"});
+    }
+    if (refused.size() == before.size()) return nullptr;
+    const Case& test = benchmark.test;
+    device.refuse(std::move(refused));
+    auto program = std::make_unique<OperatorProgram>(device, test.op, test.attributes, problem.inputs(),
+                                                     benchmark.keeps_states, test.chunk);
+    device.refuse(before);
+    return program;
+}
+
 /// Work that is timed round robin, forwards and backwards in turn: whatever slows the machine down for a while slows
 /// all of it, and none always follows the same other one, which may have left the caches or the processor in some
 /// state.
 struct Contestant {
     std::function<void()> work;
     Timing BenchmarkResult::*timing;
+    double BenchmarkResult::*ratio = nullptr; // of its time over the operator's
     std::vector<double> us{};
 };
 
@@ -104,6 +127,14 @@ void take_rounds(std::vector<Contestant>& contestants, const BenchmarkOptions& o
     }
 }
 
+/// Median over the rounds of the time that a contestant took, over the operator's.
+double median_ratio(const Contestant& contestant, const Contestant& work)
+{
+    std::vector<double> ratios;
+    for (size_t i = 0; i < work.us.size(); ++i) ratios.push_back(contestant.us[i] / work.us[i]);
+    return timing_of(std::move(ratios)).median_us;
+}
+
 /// A round in which even STREAM was unsteady is repeated; of several, the one that was steadiest counts.
 void time_all(std::vector<Contestant>& contestants, const BenchmarkOptions& options, BenchmarkResult& result)
 {
@@ -114,11 +145,10 @@ void time_all(std::vector<Contestant>& contestants, const BenchmarkOptions& opti
         if (cv >= steadiest) continue;
         steadiest = cv;
         result.samples = static_cast<uint32_t>(contestants.front().us.size());
-        for (const Contestant& contestant : contestants) result.*contestant.timing = timing_of(contestant.us);
-        std::vector<double> ratios;
-        for (size_t i = 0; i < contestants[0].us.size(); ++i)
-            ratios.push_back(contestants[1].us[i] / contestants[0].us[i]);
-        result.fraction = timing_of(std::move(ratios)).median_us;
+        for (const Contestant& contestant : contestants) {
+            result.*contestant.timing = timing_of(contestant.us);
+            if (contestant.ratio) result.*contestant.ratio = median_ratio(contestant, contestants.front());
+        }
     }
 }
 
@@ -131,6 +161,29 @@ Timing time_stream(Device& device, uint64_t bytes, uint32_t samples)
     std::vector<double> us;
     for (uint32_t i = 0; i < samples; ++i) us.push_back(time_us([&] { stream.run(); }));
     return timing_of(std::move(us));
+}
+
+double time_ratio(Device& device, const Benchmark& whole, const Benchmark& part, uint32_t count, uint32_t rounds)
+{
+    const auto made = [&](const Benchmark& benchmark) {
+        const Case& test = benchmark.test;
+        Problem problem(hash_text(test.name, 0));
+        test.prepare(problem);
+        return OperatorProgram(device, test.op, test.attributes, problem.inputs(), benchmark.keeps_states, test.chunk);
+    };
+    OperatorProgram whole_program = made(whole);
+    OperatorProgram part_program = made(part);
+    const auto run_parts = [&] {
+        for (uint32_t i = 0; i < count; ++i) part_program.program().run();
+    };
+    whole_program.program().run(); // warm
+    run_parts();
+    std::vector<double> ratios;
+    for (uint32_t round = 0; round < rounds; ++round) {
+        const double whole_us = time_us([&] { whole_program.program().run(); });
+        ratios.push_back(whole_us / time_us(run_parts));
+    }
+    return timing_of(std::move(ratios)).median_us;
 }
 
 Timing timing_of(std::vector<double> us)
@@ -153,6 +206,8 @@ BenchmarkResult run_benchmark(Device& device, Device& host, const Benchmark& ben
     OperatorProgram on_host(host, test.op, test.attributes, problem.inputs(), benchmark.keeps_states);
     Scaling stream(device, benchmark.bytes);
     Scaling empty(device, 0);
+    std::unique_ptr<OperatorProgram> storage = without_texels(device, benchmark, problem, work);
+    std::unique_ptr<Scaling> texels = storage ? std::make_unique<Scaling>(device, benchmark.bytes, true) : nullptr;
 
     BenchmarkResult result;
     result.dispatches = work.dispatches();
@@ -162,10 +217,16 @@ BenchmarkResult run_benchmark(Device& device, Device& host, const Benchmark& ben
 
     std::vector<Contestant> contestants{
         {[&] { work.program().run(); }, &BenchmarkResult::work},
-        {[&] { stream.run(); }, &BenchmarkResult::stream},
+        {[&] { stream.run(); }, &BenchmarkResult::stream, &BenchmarkResult::fraction},
         {[&] { empty.run(); }, &BenchmarkResult::empty},
         {[&] { on_host.program().run(); }, &BenchmarkResult::host},
     };
+    if (storage) {
+        contestants.push_back(
+            {[&] { texels->run(); }, &BenchmarkResult::texel_stream, &BenchmarkResult::texel_fraction});
+        contestants.push_back(
+            {[&] { storage->program().run(); }, &BenchmarkResult::storage, &BenchmarkResult::storage_ratio});
+    }
     if (benchmark.peer) contestants.push_back({benchmark.peer(problem), &BenchmarkResult::peer});
     for (Contestant& contestant : contestants) contestant.work(); // warm
     time_all(contestants, options, result);

@@ -38,7 +38,10 @@ struct BenchmarkResult {
     uint32_t dispatches = 0;
     double first_us = 0; // the first run: some drivers compile then
     Timing work, stream, empty, host;
-    Timing peer;         // 0 where there is none
+    Timing peer; // 0 where there is none
+    // Where the operator reads texels, otherwise 0: STREAM that reads texels too, and the operator without.
+    Timing texel_stream, storage;
+    double texel_fraction = 0, storage_ratio = 0; // medians over the rounds, over the operator's time
     double fraction = 0; // median over the rounds of STREAM's time over the operator's, in the same round
 };
 
@@ -50,6 +53,10 @@ std::vector<Benchmark> solve_benchmarks();
 /// `host`: the host executor. Throws what running the operator throws.
 BenchmarkResult run_benchmark(Device& device, Device& host, const Benchmark& benchmark,
                               const BenchmarkOptions& options);
+
+/// Median over `rounds` of the time of one run of `whole` over that of `count` runs of `part`, one after the other:
+/// what disturbs the machine then meets both for as long.
+double time_ratio(Device& device, const Benchmark& whole, const Benchmark& part, uint32_t count, uint32_t rounds);
 
 /// Scaling `bytes` / 2 bytes in place, which reads and writes `bytes` in all.
 Timing time_stream(Device& device, uint64_t bytes, uint32_t samples);

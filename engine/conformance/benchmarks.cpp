@@ -22,6 +22,13 @@ uint64_t state_traffic(const RecurrenceSize& size)
     return uint64_t{8} * size.batch * size.heads * size.width * size.columns;
 }
 
+/// The same of log-space attention: a pair of floats for every element, or signed, one, and a pair for every key
+/// channel.
+uint64_t log_state_traffic(const LogAttentionSize& size)
+{
+    return uint64_t{8} * size.batch * size.heads * size.width * ((size.is_signed ? 1 : 2) * size.columns + 2);
+}
+
 /// One token of gated linear attention for B streams with H heads, the state in place.
 Benchmark decode(const char* layer, uint32_t width, uint32_t heads, uint32_t batch)
 {
@@ -34,16 +41,27 @@ Benchmark decode(const char* layer, uint32_t width, uint32_t heads, uint32_t bat
             state_traffic(size)};
 }
 
-/// One token of log-space attention with heads of 64. Its state is a pair of floats an element, or signed, one.
-Benchmark decode_logs(bool is_signed, uint32_t heads, uint32_t batch)
+/// One token of log-space attention. Its state is a pair of floats an element, or signed, one.
+Benchmark decode_logs(bool is_signed, uint32_t width, uint32_t heads, uint32_t batch)
 {
-    constexpr uint32_t kWidth = 64;
     const char* layer = is_signed ? "log_signed" : "log";
-    return {fmt::format("decode.{}_d{}_h{}_b{}", layer, kWidth, heads, batch),
-            {{"layer", layer}, {"d", kWidth}, {"heads", heads}, {"batch", batch}, {"tokens", 1}},
-            log_attention_case({batch, 1, heads, kWidth, kWidth, is_signed}),
+    const LogAttentionSize size{batch, 1, heads, width, width, is_signed};
+    return {fmt::format("decode.{}_d{}_h{}_b{}", layer, width, heads, batch),
+            {{"layer", layer}, {"d", width}, {"heads", heads}, {"batch", batch}, {"tokens", 1}},
+            log_attention_case(size),
             true,
-            uint64_t{8} * batch * heads * kWidth * ((is_signed ? 1 : 2) * kWidth + 2)};
+            log_state_traffic(size)};
+}
+
+/// T tokens of log-space attention at once, eight heads of 64.
+Benchmark prefill_logs(uint32_t tokens)
+{
+    const LogAttentionSize size{1, tokens, 8, 64, 64, false};
+    return {fmt::format("prefill.log_t{}", tokens),
+            {{"layer", "log"}, {"d", 64}, {"heads", 8}, {"batch", 1}, {"tokens", tokens}},
+            log_attention_case(size),
+            true,
+            log_state_traffic(size)};
 }
 
 /// T tokens at once, eight heads of 64.
@@ -83,15 +101,22 @@ std::vector<Benchmark> gramian::benchmarks()
         decode("gated_delta_net", 64, 8, 1),
         decode("gated_delta_net", 64, 8, 8),
         decode("rwkv7", 64, 8, 8),
-        decode_logs(false, 8, 1),
-        decode_logs(false, 8, 8),
-        decode_logs(true, 8, 1),
-        decode_logs(true, 8, 8),
+        decode_logs(false, 64, 8, 1),
+        decode_logs(false, 64, 32, 1),
+        decode_logs(false, 64, 8, 8),
+        decode_logs(false, 64, 8, 64),
+        decode_logs(false, 128, 4, 1),
+        decode_logs(false, 128, 8, 8),
+        decode_logs(true, 64, 8, 1),
+        decode_logs(true, 64, 8, 8),
         prefill("gla", 16),
         prefill("gla", 64),
         prefill("gla", 256),
         prefill("gla", 1024),
         prefill("gated_delta_net", 256),
+        prefill_logs(64),
+        prefill_logs(256),
+        prefill_logs(1024),
         crossover("gla", 64, 0),
         crossover("gla", 64, 16),
         crossover("gla", 256, 0),
@@ -170,6 +195,9 @@ gramian_status gramian_benchmarks_run(gramian_benchmarks* all, uint32_t index, c
         out.empty_us = found.empty.median_us;
         out.host_us = found.host.median_us;
         out.peer_us = found.peer.median_us;
+        out.texel_stream_us = found.texel_stream.median_us;
+        out.texel_fraction = found.texel_fraction;
+        out.storage_ratio = found.storage_ratio;
         copy_text(out.reason, sizeof out.reason, found.reason);
         write_struct(result, out);
     });
@@ -185,5 +213,20 @@ gramian_status gramian_benchmarks_stream(gramian_benchmarks* all, uint64_t bytes
                   bytes, samples);
         }
         *median_us = time_stream(*all->device, bytes, samples).median_us;
+    });
+}
+
+gramian_status gramian_benchmarks_ratio(gramian_benchmarks* all, uint32_t whole, uint32_t part, uint32_t count,
+                                        uint32_t rounds, double* ratio)
+{
+    return guard([&] {
+        require_pointer(all, "benchmarks");
+        require_pointer(ratio, "ratio");
+        if (whole >= all->table.size() || part >= all->table.size() || count == 0 || rounds == 0) {
+            raise(Status::invalid_argument,
+                  "benchmarks {} and {}, {} runs and {} rounds: there are {}, and each at least one", whole, part,
+                  count, rounds, all->table.size());
+        }
+        *ratio = time_ratio(*all->device, all->table[whole], all->table[part], count, rounds);
     });
 }

@@ -45,6 +45,10 @@ typedef struct gramian_benchmark_result {
     double host_us;   /* of the same operator on the host executor, one thread */
     double peer_us;   /* of another library, one thread; 0: none */
     char reason[1024]; /* why it is not correct */
+    /* Where the operator reads through texel buffers; otherwise 0. Ratios as `fraction`. */
+    double texel_stream_us; /* of scaling as many bytes in place, read that way too */
+    double texel_fraction;  /* of that time over the operator's */
+    double storage_ratio;   /* of the time of the operator's variant that reads storage buffers, over this one's */
 } gramian_benchmark_result;
 
 /* options may be NULL. */
@@ -59,6 +63,11 @@ GRAMIAN_API gramian_status gramian_benchmarks_get(const gramian_benchmarks* benc
 GRAMIAN_API gramian_status gramian_benchmarks_run(gramian_benchmarks* benchmarks, uint32_t index,
                                                   const gramian_benchmark_options* options,
                                                   gramian_benchmark_result* result);
+
+/* Median over `rounds` of the time of one run of `whole` over that of `count` runs of `part`, one after the other: how
+ * cost grows with size, on a machine that others use too. */
+GRAMIAN_API gramian_status gramian_benchmarks_ratio(gramian_benchmarks* benchmarks, uint32_t whole, uint32_t part,
+                                                    uint32_t count, uint32_t rounds, double* ratio);
 
 /* Median microseconds of scaling bytes / 2 bytes in place on the same device, which reads and writes `bytes` in all:
  * up to 256 MiB. What anything else that moves as many bytes is measured against. */
