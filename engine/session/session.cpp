@@ -75,15 +75,19 @@ void Session::make_programs(const ProgramLists& lists, bool profile)
     }
 }
 
-/// The first submit of a kernel may compile it: that belongs to creation, not to the first step. Idle slots change no
-/// state; observations name a stream even so, and show it nothing.
+/// The first submit of a kernel may compile it: that belongs to creation, not to the first step. A step runs for the
+/// first stream of every window, since kernels for steps take it that their slots are at work; what that leaves behind
+/// is cleared. Observations name a stream, and show it nothing; all else sees idle slots.
 void Session::warm_up()
 {
     std::fill_n(block_words(layout_.block.counts), layout_.slots, 0U);
     std::fill_n(block_words(layout_.block.positions), layout_.slots, 0U);
     for (uint32_t window = 0; window < layout_.window_count; ++window) {
-        std::fill_n(reinterpret_cast<uint32_t*>(step_floats(window, layout_.step.streams)), layout_.window_streams,
-                    kNone);
+        auto* streams = reinterpret_cast<uint32_t*>(step_floats(window, layout_.step.streams));
+        std::fill_n(streams, layout_.window_streams, kNone);
+        *streams = 0;
+        *reinterpret_cast<uint32_t*>(step_floats(window, layout_.step.positions)) = 0;
+        step_->set_slots(window, 1);
     }
     if (model_.has_context()) {
         std::fill_n(block_words(layout_.block.streams), layout_.slots, 0U);
