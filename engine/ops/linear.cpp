@@ -12,6 +12,8 @@ namespace {
 
 constexpr uint32_t kRowsPerGroup = 4;
 constexpr uint32_t kColumnsPerGroup = 64;
+// A loop trip for four inputs and two for 256 of them; drivers exist that stop silently after 65,535.
+constexpr uint32_t kMaxWidth = 240'000;
 
 template <bool kHalves>
 void on_host(const HostLaunch& launch)
@@ -57,6 +59,7 @@ void linear(Recorder& recorder, const Tensor& x, const Tensor& weight, const Ten
         raise(Status::invalid_argument, "linear: x {}, weight {} and y {} do not fit together", x.shape.text(),
               weight.shape.text(), y.shape.text());
     }
+    if (width > kMaxWidth) raise(Status::unsupported, "linear: width {}, at most {}", width, kMaxWidth);
     const bool has_halves = weight.dtype == DType::f16;
     const uint32_t rows_per_launch = recorder.caps.max_groups * kRowsPerGroup;
     for (uint32_t first = 0; first < rows; first += std::min(rows_per_launch, rows - first)) {

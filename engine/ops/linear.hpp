@@ -17,7 +17,8 @@ std::vector<float> pack_linear_weight(std::span<const float> weight, uint32_t co
 Slice packed_slice(const Tensor& weight);
 
 /// y = f(W x + b).  x: [rows, width]; weight: packed, floats or halves, [columns, width]; bias: [columns] or null; y:
-/// [rows, columns]. Throws invalid_argument when the shapes disagree.
+/// [rows, columns]. Throws invalid_argument when the shapes disagree, unsupported beyond a width of
+/// 240,000.
 void linear(Recorder& recorder, const Tensor& x, const Tensor& weight, const Tensor* bias, const Tensor& y,
             Activation activation);
 
