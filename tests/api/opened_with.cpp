@@ -1,4 +1,4 @@
-#include "api/opened_with.hpp"
+#include "opened_with.hpp"
 
 #include <cstdlib>
 #include <string_view>
