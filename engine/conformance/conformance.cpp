@@ -18,7 +18,8 @@ struct gramian_conformance {
 
 namespace {
 
-/// What --quick runs of the properties and of hostile numbers, by the first letters of the names: what needs no pipeline.
+/// What --quick runs of the properties and of hostile numbers, by the first letters of the names: what needs no
+/// pipeline.
 constexpr std::string_view kQuick[] = {
     "file.malformed_model.",
     "file.safetensors.",
@@ -31,8 +32,8 @@ std::vector<Case> all_cases()
     for (Case& test : property_cases()) cases.push_back(std::move(test));
     for (Case& test : cases) {
         test.is_quick = test.is_quick || std::ranges::any_of(kQuick, [&](std::string_view start) {
-            return test.name.starts_with(start);
-        });
+                            return test.name.starts_with(start);
+                        });
     }
     return cases;
 }
@@ -172,8 +173,8 @@ gramian_status gramian_conformance_get_case(const gramian_conformance* conforman
 {
     return guard([&] {
         const Case& test = case_at(conformance, index);
-        write_struct(info, {sizeof *info, test.is_quick ? 1U : 0U, test.name.c_str(),
-                            test.family.c_str(), test.op.c_str()});
+        write_struct(info,
+                     {sizeof *info, test.is_quick ? 1U : 0U, test.name.c_str(), test.family.c_str(), test.op.c_str()});
     });
 }
 
@@ -194,7 +195,8 @@ gramian_status gramian_conformance_run(gramian_conformance* conformance, uint32_
     return guard([&] {
         const Case& test = case_at(conformance, index);
         if (!conformance->device) raise(Status::invalid_argument, "no device: open one first");
-        gramian_case_result found = result_of(run_case(*conformance->device, conformance->opened_with, test, conformance->seed, repeat));
+        gramian_case_result found =
+            result_of(run_case(*conformance->device, conformance->opened_with, test, conformance->seed, repeat));
         found.pipelines = conformance->device->pipeline_count();
         write_struct(result, found);
     });

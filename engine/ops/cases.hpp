@@ -1,6 +1,6 @@
-// What a conformance case is, if it is no property: an operator, its attributes, seeded inputs, and what the paper's equation gives for them
-// in float64. Each <op>_cases.cpp is a table of shapes and one reference; catalogue.cpp collects them. None of this is
-// in a shipped engine.
+// What a conformance case is, if it is no property: an operator, its attributes, seeded inputs, and what the paper's
+// equation gives for them in float64. Each <op>_cases.cpp is a table of shapes and one reference; catalogue.cpp
+// collects them. None of this is in a shipped engine.
 #pragma once
 
 #include "base/json.hpp"

@@ -1,7 +1,7 @@
 // The C API on the device at hand: what works from end to end, and what is refused in which words, after which
 // everything works as before.
-#include "opened_with.hpp"
 #include "checks.hpp"
+#include "opened_with.hpp"
 
 #include <cmath>
 #include <cstring>

@@ -51,7 +51,8 @@ TEST_CASE("loop bound: statistics of 200,000 pairs count every one of them, exac
     CHECK(relative_error(output_of(run, "y"), std::vector<double>{1}) < 1e-2); // of a singular matrix and its ridge
 }
 
-TEST_CASE("loop bound: a dot product of 240,000 terms has them all, exactly, and a longer one is refused with the numbers")
+TEST_CASE(
+    "loop bound: a dot product of 240,000 terms has them all, exactly, and a longer one is refused with the numbers")
 {
     constexpr uint32_t kWidth = 240'000;
     const OperatorRun run =

@@ -20,10 +20,7 @@ struct Sequence {
     NamedArray log_v = random_array("log_v", {2, 70, 2, 5}, 3);
 
     [[nodiscard]] std::vector<NamedArray> inputs() const { return {q, k, log_v}; }
-    [[nodiscard]] std::vector<NamedArray> signed_inputs() const
-    {
-        return {q, k, {"v", log_v.shape, log_v.values}};
-    }
+    [[nodiscard]] std::vector<NamedArray> signed_inputs() const { return {q, k, {"v", log_v.shape, log_v.values}}; }
 };
 
 /// Tokens from .. from + count of a [B, T, …] array.
