@@ -1,4 +1,5 @@
 // `gramian distill`: a task's teacher becomes a student by one least-squares solve on the device.
+#include "distill_choice.hpp"
 #include "distill_record.hpp"
 #include "episodes.hpp"
 #include "record.hpp"
@@ -14,9 +15,7 @@ namespace gramian::app {
 namespace {
 
 constexpr uint32_t kEpisodes = 100;
-// A clipped answer may be too long but not too short: least squares rounds the corners of a teacher that saturates, and
-// a longer solution sharpens them. Which length, validation systems decide.
-constexpr float kGains[] = {1.0F, 1.5F, 2.0F, 3.0F};
+constexpr double kRidge = 1e-4;
 
 struct DistillOptions {
     CommonOptions common;
@@ -26,7 +25,7 @@ struct DistillOptions {
     bool has_pairs = false;
     std::string demos;
     std::string features;
-    double ridge = 1e-4;
+    std::optional<double> ridge;
     std::string head = "intention";
     uint32_t rounds = 0;
     uint64_t seed = 0;
@@ -40,21 +39,12 @@ double mean(const std::vector<double>& values)
     return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(std::max<size_t>(values.size(), 1));
 }
 
-/// The best student so far, and how it came about.
-struct Chosen {
-    Student student;
-    Learner::Solution solution;
-    TensorsHandle statistics;
-    double validation_return = 0;
-    float gain = 1;
-    uint32_t round = 0;
-};
-
 class Distillation {
 public:
     Distillation(const DistillOptions& options, const DeviceHandle& device)
         : options_(options), device_(device), features_(chosen_features()), pairs_(first_pairs()),
-          learner_(device, features_, pairs_.action_size, options.ridge)
+          learner_(device, features_, pairs_.action_size, options.ridge.value_or(kRidge)),
+          choice_(device, features_, options.task, options.seed, options.ridge)
     {
         if (pairs_.observation_size == features_.observation_size) return;
         throw UsageError(fmt::format("observations of {} numbers, and the features take {}", pairs_.observation_size,
@@ -101,10 +91,10 @@ public:
         TensorsHandle file = student.tensors();
         add_golden(file, {device_, student.tensors().serialize(), "student"},
                    pairs_.count() > 0 ? pairs_ : teacher_pairs(options_.task, options_.seed, 1));
-        for (uint32_t i = 0; i < gramian_tensors_count(chosen_->statistics.get()); ++i) {
+        for (uint32_t i = 0; i < gramian_tensors_count(statistics_.get()); ++i) {
             gramian_tensor_view view{};
             view.size = sizeof view;
-            api::check(gramian_tensors_get(chosen_->statistics.get(), i, &view));
+            api::check(gramian_tensors_get(statistics_.get(), i, &view));
             const std::string name = view.name;
             if (!name.ends_with(".w")) file.add("statistics." + name, {view.shape, view.rank}, view.values);
         }
@@ -112,13 +102,14 @@ public:
         if (status != GRAMIAN_OK) throw std::runtime_error(gramian_last_error()); // an output: exit code 1, not 4
     }
 
-    /// How the student of round 0 comes about. Last of all: the learner forgets.
+    /// How the student of round 0 comes about.
     void record()
     {
+        Learner learner(device_, features_, pairs_.action_size, chosen_->ridge);
         EpisodeOptions episodes;
         episodes.task = options_.task;
         episodes.seed = options_.seed;
-        write_html(record_learning(device_, features_, learner_, pairs_, options_.head, chosen_->gain, episodes),
+        write_html(record_learning(device_, features_, learner, pairs_, options_.head, chosen_->gain, episodes),
                    options_.record);
     }
 
@@ -130,7 +121,7 @@ public:
                 {"device", row.device},
                 {"pairs", pair_count_},
                 {"feature_count", learner_.feature_count()},
-                {"ridge", options_.ridge},
+                {"ridge", chosen_->ridge},
                 {"alpha", report.alpha},
                 {"ridge_retries", report.retries},
                 {"solver", options_.head == "intention" ? "cholesky" : "none"},
@@ -147,6 +138,7 @@ public:
                 {"rounds", rounds_},
                 {"head", options_.head},
                 {"features", features_.card},
+                {"pairs_from", pairs_from()},
                 {"episodes", row.results.returns.size()},
                 {"seed", options_.seed},
                 {"out", options_.out}};
@@ -186,43 +178,27 @@ private:
     {
         learner_.observe(pairs);
         pair_count_ += pairs.count();
-        const Learner::Solution solution = learner_.solve(options_.head);
-        if (solution.report.status != GRAMIAN_SOLVED) {
-            throw std::runtime_error(solution.report.status == GRAMIAN_SOLVE_NO_DATA
-                                         ? "nothing was observed: there is nothing to solve"
-                                         : "no ridge made the features' Gram matrix positive definite");
-        }
-        Chosen candidate;
-        for (const float gain : kGains) {
-            Student student = make_student(features_, solution, pairs_.action_size, gain, options_.task);
-            const double reached = validate(student);
-            if (gain != kGains[0] && reached <= candidate.validation_return) continue;
-            candidate = {std::move(student), solution, learner_.statistics(), reached, gain, round};
-        }
+        Chosen candidate = choice_.choose(learner_, options_.head);
+        candidate.round = round;
+        const Learner::Solution& solution = candidate.solution;
         rounds_.push_back({{"round", round},
                            {"pairs", pair_count_},
                            {"validation_return", candidate.validation_return},
+                           {"validation_score", candidate.score},
                            {"gain", candidate.gain},
+                           {"ridge", candidate.ridge},
                            {"ridge_retries", solution.report.retries},
                            {"min_pivot", solution.report.min_pivot},
                            {"residual", solution.report.residual},
                            {"solve_us", solution.us}});
         if (!options_.common.quiet && isatty(STDERR_FILENO)) {
-            fmt::print(stderr, "round {}: {} pairs, validation return {:.1f} at gain {}\n", round, pair_count_,
-                       candidate.validation_return, candidate.gain);
+            fmt::print(stderr, "round {}: {} pairs, validation return {:.1f} at ridge {:g} and gain {}\n", round,
+                       pair_count_, candidate.validation_return, candidate.ridge, candidate.gain);
         }
         last_.emplace(candidate.student);
-        if (!chosen_ || candidate.validation_return > chosen_->validation_return) chosen_.emplace(std::move(candidate));
-    }
-
-    double validate(const Student& student)
-    {
-        EpisodeOptions episodes;
-        episodes.task = options_.task;
-        episodes.episodes = kEpisodes;
-        episodes.seed = options_.seed;
-        episodes.purpose = tasks::Purpose::validation;
-        return mean(run_episodes({device_, student.tensors().serialize(), "student"}, episodes).returns);
+        if (chosen_ && candidate.score <= chosen_->score) return;
+        chosen_.emplace(std::move(candidate));
+        statistics_ = learner_.statistics();
     }
 
     /// The latest student at work.
@@ -237,26 +213,35 @@ private:
         };
     }
 
+    Json pairs_from() const
+    {
+        if (!options_.demos.empty()) return options_.demos;
+        return {{"teacher_noise", kTeacherNoise},
+                {"stride", kStride},
+                {"candidates_per_pair", kCandidates},
+                {"chosen", "half evenly in time, half where farthest from all that was taken"}};
+    }
+
     Json card(const RunRow& row) const
     {
-        const std::string from = options_.demos.empty() ? "the teacher under noise" : options_.demos;
-        return {
-            {"summary", fmt::format("Distilled from {} pairs by one least-squares solve: return {:.1f}, teacher {:.1f}",
-                                    pair_count_, mean(row.results.returns), mean(row.teacher))},
-            {"features", features_.card},
-            {"pairs", pair_count_},
-            {"pairs_from", from},
-            {"teacher_noise", kTeacherNoise},
-            {"stride", kStride},
-            {"rounds", options_.rounds},
-            {"round", chosen_->round},
-            {"head", options_.head},
-            {"ridge", options_.ridge},
-            {"gain", chosen_->gain},
-            {"seed", options_.seed},
-            {"student_return", mean(row.results.returns)},
-            {"teacher_return", mean(row.teacher)},
-            {"merged", options_.merge}};
+        const double least = *std::min_element(row.results.returns.begin(), row.results.returns.end());
+        return {{"summary", fmt::format("Distilled from {} pairs by one least-squares solve: return {:.1f}, worst "
+                                        "episode {:.1f}, teacher {:.1f}",
+                                        pair_count_, mean(row.results.returns), least, mean(row.teacher))},
+                {"features", features_.card},
+                {"pairs", pair_count_},
+                {"pairs_from", pairs_from()},
+                {"rounds", options_.rounds},
+                {"round", chosen_->round},
+                {"head", options_.head},
+                {"ridge", chosen_->ridge},
+                {"gain", chosen_->gain},
+                {"validation_score", chosen_->score},
+                {"seed", options_.seed},
+                {"student_return", mean(row.results.returns)},
+                {"worst_return", least},
+                {"teacher_return", mean(row.teacher)},
+                {"merged", options_.merge}};
     }
 
     const DistillOptions& options_;
@@ -264,6 +249,8 @@ private:
     Features features_;
     Pairs pairs_;
     Learner learner_;
+    Choice choice_;
+    TensorsHandle statistics_; // of the chosen student
     std::optional<Chosen> chosen_;
     std::optional<Student> last_;
     uint64_t pair_count_ = 0;
@@ -331,8 +318,9 @@ Command make_distill(CLI::App& parent)
     CLI::App* app =
         parent.add_subcommand("distill", "Make a student of a task's teacher by least squares, on the device");
     app->footer(
-        R"(Pairs come from the teacher under noise, on training systems. Features of the observation are summed up on the
-device (k^T k and k^T v), one ridge solve gives the student's last layer, and validation systems choose its length.
+        R"(Pairs come from the teacher under noise, on training systems: half of them evenly in time, half where they are farthest
+from all others. Features of the observation are summed up on the device (k^T k and k^T v), one ridge solve gives the
+student's last layer, and validation systems choose ridge and length.
 In further rounds the student acts, the teacher says what it would have done, and the sums grow; the best round on
 validation systems is kept. The file is an ordinary model for run, act and eval, and carries its sums: --merge adds
 those of earlier runs with the same features, with --merge-weights -1 takes them away.
@@ -349,9 +337,11 @@ Examples:
     app->add_option("--demos", options->demos, "FILE.safetensors of gramian demo instead");
     app->add_option("--features", options->features,
                     "tanh:P, rff:P, raw, or MODEL.safetensors; default: tanh:512, or those of the merged files");
-    app->add_option("--ridge", options->ridge, "Relative to the mean diagonal of the Gram matrix")
-        ->check(CLI::Range(0.0, 1e6))
-        ->capture_default_str();
+    app->add_option(
+           "--ridge", options->ridge,
+           "Relative to the mean diagonal of the Gram matrix; default: 1e-4, or what does better on validation "
+           "systems")
+        ->check(CLI::Range(0.0, 1e6));
     app->add_option("--head", options->head,
                     "intention: least squares; linear: the sums alone, as linear attention reads")
         ->check(CLI::IsMember({"intention", "linear"}))

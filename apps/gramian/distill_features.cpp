@@ -19,7 +19,7 @@ using tasks::Purpose;
 using tasks::Random;
 
 // In units of the standard deviation of each channel: how many steep places a random direction has in the data.
-constexpr double kTanhScale = 2.5;
+constexpr double kTanhScale = 0.7;
 constexpr double kCosineScale = 1.0;
 constexpr uint64_t kFeatureSeed = 0;
 constexpr uint64_t kProbedStates = 2000;
@@ -34,7 +34,7 @@ struct Probe {
 
     explicit Probe(const std::string& task)
     {
-        const Pairs pairs = teacher_pairs(task, kFeatureSeed, kProbedStates);
+        const Pairs pairs = teacher_steps(task, kFeatureSeed, kProbedStates);
         observations = pairs.observations;
         size = pairs.observation_size;
         mean.assign(size, 0.0);

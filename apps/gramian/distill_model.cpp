@@ -82,7 +82,7 @@ std::vector<float> one_gradient_step(const std::vector<float>& g, const std::vec
 } // namespace
 
 Learner::Learner(const DeviceHandle& device, const Features& features, uint64_t action_size, double ridge)
-    : action_size_(action_size), model_(learner_model(device, features, action_size, ridge)),
+    : action_size_(action_size), ridge_(ridge), model_(learner_model(device, features, action_size, ridge)),
       session_(model_, one_stream())
 {
     feature_count_ = statistics().find(kAnswer + ".w").element_count / action_size_;
@@ -97,6 +97,17 @@ void Learner::observe(const Pairs& pairs)
                                  pairs.targets.data() + done * pairs.action_size};
         session_.observe({&stream, 1}, {&count, 1}, inputs);
     }
+}
+
+void Learner::take(const TensorsHandle& statistics)
+{
+    TensorsHandle added;
+    for (const char* name : {"g", "s"}) {
+        const std::string own = kAnswer + "." + name;
+        const gramian_tensor_view view = statistics.find(own);
+        added.add(own, {view.shape, view.rank}, view.values);
+    }
+    session_.add_statistics(0, added, 1);
 }
 
 void Learner::merge(const TensorsHandle& file, const std::string& path, float weight)

@@ -19,6 +19,8 @@ public:
 
     void observe(const Pairs& pairs);
     void forget() { session_.reset(); }
+    /// Adds the statistics of another learner of the same features.
+    void take(const TensorsHandle& statistics);
     /// Adds weight times the statistics that a distilled file carries.
     void merge(const TensorsHandle& file, const std::string& path, float weight);
 
@@ -32,11 +34,14 @@ public:
     Solution solve(const std::string& head);
 
     [[nodiscard]] uint64_t feature_count() const { return feature_count_; }
+    [[nodiscard]] uint64_t action_size() const { return action_size_; }
+    [[nodiscard]] double ridge() const { return ridge_; }
     /// The sums, for the file of the student.
     [[nodiscard]] TensorsHandle statistics() const { return session_.statistics(0); }
 
 private:
     uint64_t action_size_;
+    double ridge_;
     ModelHandle model_;
     SessionHandle session_;
     uint64_t feature_count_ = 0;
