@@ -65,7 +65,7 @@ constexpr Hostility kHostilities[] = {
     {"log_attention", "q", Fate::finite, Fate::finite, Fate::contained, Fate::contained, Fate::shows},
     {"log_attention", "log_v", Fate::finite, Fate::finite, Fate::finite, Fate::contained, Fate::shows},
     {"log_linear_attention", "v", Fate::zero, Fate::proportional, Fate::proportional, Fate::shows, Fate::shows},
-    {"log_recurrence", "b", Fate::finite, Fate::finite, Fate::finite, Fate::contained, Fate::shows},
+    {"log_recurrence", "b", Fate::finite, Fate::finite, Fate::finite, Fate::contained, Fate::contained},
     {"random_feature_attention", "v", Fate::zero, Fate::proportional, Fate::proportional, Fate::shows, Fate::shows},
     {"softmax_attention", "q", Fate::finite, Fate::finite, Fate::finite, Fate::contained, Fate::contained},
     {"softmax_attention", "k", Fate::finite, Fate::finite, Fate::finite, Fate::contained, Fate::contained},

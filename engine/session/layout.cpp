@@ -193,16 +193,18 @@ Fit fit(const Model& model, const SessionOptions& options)
     return fit;
 }
 
-/// Streams that surely fit into `room` bytes: whole windows, or a part of one.
+/// Streams that surely fit into `room` bytes: in whole windows, or in one more of smaller windows.
 uint64_t fitting_streams(const SessionLayout& layout, uint64_t room)
 {
     const uint64_t shared = layout.scratch_bytes + layout.block.arena.bytes();
     const uint64_t left = room - std::min(room, shared);
     const uint64_t window = layout.state.bytes() + layout.step.arena.bytes();
-    if (left >= window) return left / window * layout.window_streams;
     const uint64_t tensors = layout.parts.size() + layout.step.inputs.size() + layout.step.outputs.size() + 3;
-    const uint64_t padding = std::min(left, tensors * 64); // tensors begin at cache lines
-    return (left - padding) / (window / layout.window_streams + 1);
+    const uint64_t whole = left / window;
+    const uint64_t share = left / (whole + 1);
+    const uint64_t padding = std::min(share, tensors * 64); // tensors begin at cache lines
+    const uint64_t smaller = (whole + 1) * ((share - padding) / (window / layout.window_streams + 1));
+    return std::max(whole * layout.window_streams, smaller);
 }
 
 } // namespace
