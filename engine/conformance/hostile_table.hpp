@@ -26,13 +26,14 @@ struct Hostility {
     Fate zeros, tiny, huge, infinite, nan;
 };
 
-// Denormals are never depended on: products of what is tiny may be 0. Nor is what a device answers to the larger of a
-// number and NaN, which is where operators that clamp, or look for a largest exponent, promise nothing of a NaN.
+// Denormals are never depended on: products of what is tiny may be 0. Where a NaN meets max, min or clamp (relu, clip,
+// the running maximum of softmax, decays), drivers may drop it: such answers are `contained`. A session never gets that
+// far: it refuses an observation that is not finite.
 constexpr Hostility kHostilities[] = {
     {"linear", "x", Fate::zero, Fate::proportional, Fate::proportional, Fate::shows, Fate::nan},
     {"activation_identity", "x", Fate::zero, Fate::proportional, Fate::proportional, Fate::here, Fate::here},
     {"activation_relu", "x", Fate::zero, Fate::proportional, Fate::proportional, Fate::here, Fate::contained},
-    {"activation_tanh", "x", Fate::zero, Fate::finite, Fate::finite, Fate::hidden, Fate::contained},
+    {"activation_tanh", "x", Fate::zero, Fate::finite, Fate::finite, Fate::hidden, Fate::here},
     {"activation_sigmoid", "x", Fate::finite, Fate::finite, Fate::finite, Fate::hidden, Fate::here},
     {"activation_gelu", "x", Fate::zero, Fate::finite, Fate::finite, Fate::here, Fate::here},
     {"activation_silu", "x", Fate::zero, Fate::finite, Fate::finite, Fate::here, Fate::here},
@@ -50,7 +51,7 @@ constexpr Hostility kHostilities[] = {
     {"multiply", "a", Fate::zero, Fate::proportional, Fate::proportional, Fate::here, Fate::here},
     {"gate_output", "x", Fate::zero, Fate::proportional, Fate::proportional, Fate::here, Fate::here},
     {"gate_output", "gate", Fate::finite, Fate::finite, Fate::finite, Fate::hidden, Fate::here},
-    {"add_activation", "x", Fate::finite, Fate::finite, Fate::finite, Fate::contained, Fate::contained},
+    {"add_activation", "x", Fate::finite, Fate::finite, Fate::finite, Fate::hidden, Fate::here},
     {"gate_synapse", "x", Fate::zero, Fate::proportional, Fate::proportional, Fate::shows, Fate::nan},
     {"argmax", "x", Fate::zero, Fate::same, Fate::same, Fate::hidden, Fate::hidden},
     {"softmax", "x", Fate::finite, Fate::finite, Fate::finite, Fate::shows, Fate::nan},
