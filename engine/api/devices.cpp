@@ -10,13 +10,6 @@ using namespace gramian;
 
 namespace {
 
-void copy_text(char* room, size_t size, const std::string& text)
-{
-    const size_t length = std::min(size - 1, text.size());
-    std::memcpy(room, text.data(), length);
-    room[length] = 0;
-}
-
 gramian_device_info info_of(const Caps& caps)
 {
     gramian_device_info info{};

@@ -30,6 +30,14 @@ Status run_guarded(std::string& last_error, Body&& body) noexcept
     }
 }
 
+/// Copies a text into a C string's room of `size` bytes, what is too long cut off.
+inline void copy_text(char* room, size_t size, const std::string& text)
+{
+    const size_t length = std::min(size - 1, text.size());
+    std::memcpy(room, text.data(), length);
+    room[length] = 0;
+}
+
 template <class Pointer>
 void require_pointer(Pointer pointer, const char* what)
 {
