@@ -4,6 +4,8 @@
 
 #include "ops/recorder.hpp"
 
+#include <algorithm>
+
 namespace gramian {
 
 /// Widths that these kernels are made for.
@@ -30,6 +32,24 @@ inline const Shader* vector_kernel(const Caps& caps, const Shader& texels, const
 {
     if (caps.has_state_texels && !caps.refuses(texels.name)) return &texels;
     return caps.refuses(storage.name) ? nullptr : &storage;
+}
+
+/// How the sharded kernels divide a head's state between lanes: two adjacent columns in four rows each.
+struct HeadShards {
+    uint32_t shares; // lanes that share a column
+    uint32_t pairs;  // of columns
+    uint32_t lanes;  // a workgroup
+    uint32_t blocks; // workgroups a head
+};
+
+inline HeadShards head_shards(uint32_t width, uint32_t columns)
+{
+    constexpr uint32_t kRowsOfLane = 4;
+    constexpr uint32_t kLanes = 128; // as many as every device has: what a workgroup reads of a row is longest
+    const uint32_t shares = width / kRowsOfLane;
+    const uint32_t pairs = columns / 2;
+    const uint32_t lane_pairs = std::min(kLanes / shares, pairs);
+    return {shares, pairs, shares * lane_pairs, pairs / lane_pairs};
 }
 
 /// Whether every group of a launch has one token to take, so that its kernel need not ask. The groups of a program's

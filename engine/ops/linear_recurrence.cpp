@@ -232,19 +232,15 @@ bool is_hot_shape(const LinearRecurrence& r)
 
 Layout sharded_layout(const LinearRecurrence& r)
 {
-    // 4 rows of 2 columns are 8 registers of state: with 16, the compilers of VideoCore spill some forms.
-    constexpr uint32_t kRowsOfLane = 4;
-    constexpr uint32_t kLanes = 128; // as many as every device has: what a workgroup reads of a row is longest
+    // 8 numbers of state a lane: with 16, the compilers of VideoCore spill some forms.
     const uint32_t width = r.k.shape[3];
-    const uint32_t pairs = r.v.shape[3] / 2;
-    const uint32_t shares = width / kRowsOfLane;
-    const uint32_t lane_pairs = std::min(kLanes / shares, pairs);
+    const HeadShards shards = head_shards(width, r.v.shape[3]);
     Layout layout;
     layout.kernel = {&kernels::linear_attention_sharded, constants_of(r, 0)};
-    const auto add = {shares * lane_pairs, width, pairs};
+    const auto add = {shards.lanes, width, shards.pairs};
     layout.kernel.constants.insert(layout.kernel.constants.end(), add);
-    layout.blocks = pairs / lane_pairs;
-    layout.trips = 1 + 2 * (shares + 5);
+    layout.blocks = shards.blocks;
+    layout.trips = 1 + 2 * (shards.shares + 5);
     return layout;
 }
 

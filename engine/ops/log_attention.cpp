@@ -180,23 +180,19 @@ Layout software_layout(const Recorder& recorder, const LogAttention& a)
 
 Layout sharded_layout(const LogAttention& a)
 {
-    // 4 rows of 2 columns are 16 registers of exponents and sums: more spill on VideoCore.
-    constexpr uint32_t kRowsOfLane = 4;
-    constexpr uint32_t kLanes = 128; // as many as every device has: what a workgroup reads of a row is longest
+    // Up to 16 numbers of state a lane, exponents and sums: VideoCore has room for no more.
     const uint32_t width = a.k.shape[3];
-    const uint32_t pairs = a.state.shape.last() / 2;
-    const uint32_t shares = width / kRowsOfLane;
-    const uint32_t lane_pairs = std::min(kLanes / shares, pairs);
+    const HeadShards shards = head_shards(width, a.state.shape.last());
     const auto kernel = [&](ShardedPart part, uint32_t lanes) {
         return Kernel{&kernels::log_attention_sharded,
                       {arena_constant(a.q), arena_constant(a.k), arena_constant(a.v), arena_constant(a.y),
-                       arena_constant(a.state), part, width, 0, a.is_signed, lanes, pairs}};
+                       arena_constant(a.state), part, width, 0, a.is_signed, lanes, shards.pairs}};
     };
     Layout layout;
-    layout.blocks = pairs / lane_pairs;
-    layout.kernel = kernel(layout.blocks > 1 ? kColumnsOnly : kColumnsAndZ, shares * lane_pairs);
-    if (layout.blocks > 1) layout.z_kernel = kernel(kZOnly, width);
-    layout.trips = 1 + 2 * (shares + 1);
+    layout.blocks = shards.blocks;
+    layout.kernel = kernel(shards.blocks > 1 ? kColumnsOnly : kColumnsAndZ, shards.lanes);
+    if (shards.blocks > 1) layout.z_kernel = kernel(kZOnly, width);
+    layout.trips = 1 + 2 * (shards.shares + 1);
     return layout;
 }
 
