@@ -57,6 +57,14 @@ inline ModelFile feedforward_model(uint32_t size = 3, uint32_t actions = 2)
     return file;
 }
 
+/// Lets the first layer of a feedforward_model, as many outputs as inputs, work twice, with the same weights.
+inline void repeat_layer(ModelFile& file)
+{
+    const Json again = Json::parse(R"({"op":"linear","in":["h"],"out":["h2"],"weights":{"weight":"w","bias":"b"}})");
+    file.json["nodes"] = {file.json["nodes"][0], again, file.json["nodes"][1]};
+    file.json["nodes"][2]["in"] = {"h2"};
+}
+
 /// A head that learns: keys and queries are the observation itself, the values are the target. `op` is intention,
 /// linear_attention or softmax_attention.
 inline ModelFile context_model(const std::string& op, const Json& attributes, uint32_t size = 6, uint32_t targets = 2)

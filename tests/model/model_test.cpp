@@ -83,9 +83,7 @@ TEST_CASE("model: a weight that two nodes share is stored once and counted once"
 {
     ModelFile file = feedforward_model(3, 3);
     const uint64_t before = file.parse(test_device()).weight_bytes();
-    const Json second = Json::parse(R"({"op":"linear","in":["h"],"out":["h2"],"weights":{"weight":"w","bias":"b"}})");
-    file.json["nodes"] = {file.json["nodes"][0], second, file.json["nodes"][1]};
-    file.json["nodes"][2]["in"] = {"h2"};
+    repeat_layer(file);
     const Model shared = file.parse(test_device());
     CHECK(shared.weight_bytes() == before);
     CHECK(shared.parameter_count() == 12);
