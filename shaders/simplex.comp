@@ -25,6 +25,7 @@ shared float squares[1];
 uint b, lane, points;
 uint key;          // of this lane
 bool has_point;
+float actives;      // points: of positive weight
 
 uint row(uint i) { return i * (i + 1) / 2; }
 uint gram_at(uint i, uint j) { return p.gram + (b * p.slots + i) * p.slots + j; }
@@ -92,6 +93,8 @@ bool factorise(bool is_active, float scale)
     barrier();
     ring[lane] = is_active ? 1.0 : 0.0;
     barrier();
+    actives = 0.0;
+    for (uint i = 0; i < points; ++i) actives += ring[i];
     for (uint j = 0; j < points; ++j) {
         float sum = lane == j ? 1.0 : 0.0;
         float diagonal = 1.0;
@@ -136,17 +139,27 @@ float solve(float value)
     return value;
 }
 
-// The affine combination of the active points that is nearest to the target, refined once from the points.
+// The affine combination of the active points that is nearest to the target, refined once from the points. One text for
+// both solves: drivers that run a subgroup as a vector compile for long where there are many barriers.
 float best_combination(bool is_active)
 {
-    float one = is_active ? 1.0 : 0.0;
-    float z = solve(one);
-    float weight = z / sum_of(z);
-    float h = answer(weight);
-    float level = sum_of(one * h) / sum_of(one);
-    float step = solve(is_active ? level - h : 0.0);
-    step -= sum_of(step) / sum_of(z) * z;
-    return is_active ? weight + step : 0.0;
+    float value = is_active ? 1.0 : 0.0;
+    float z, sum, weight;
+    for (uint round = 0; round < 2; ++round) {
+        float solution = solve(value);
+        float total = sum_of(solution);
+        if (round == 0) {
+            z = solution;
+            sum = total;
+            weight = z / sum;
+            float h = answer(weight);
+            float level = sum_of(is_active ? h : 0.0) / actives;
+            value = is_active ? level - h : 0.0;
+        } else {
+            weight += solution - total / sum * z;
+        }
+    }
+    return is_active ? weight : 0.0;
 }
 
 void main()
@@ -182,8 +195,14 @@ void main()
     if (!is_active) w = 0.0;
     bool is_done = is_known || scale == 0.0;
 
-    for (uint iteration = 0; iteration < p.count && !is_done; ++iteration) {
+    for (uint iteration = 0; iteration <= p.count; ++iteration) {
+        is_done = is_done || iteration == p.count;
+        if (is_done) {
+            w = max(w, 0.0);
+            w /= max(sum_of(w), 1.0e-37);
+        }
         float h = answer(w);
+        if (is_done) break;
         float square = squares[0];
         // A lane outside the support whose point makes the sharpest angle with the way to the target joins.
         float gain = has_point && may_join && !is_active ? h - square : 0.0;
@@ -219,9 +238,6 @@ void main()
             if (theta >= 1.0) break;
         }
     }
-    w = max(w, 0.0);
-    w /= max(sum_of(w), 1.0e-37);
-    answer(w);
     if (kIsTrial == 1) {
         if (lane == 0) activation_floats[p.scores + b * p.keys + tried] = is_known ? 3.4e38 : squares[0];
         return;
