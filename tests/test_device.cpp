@@ -37,6 +37,8 @@ DeviceOptions test_options()
     options.selector = environment("GRAMIAN_DEVICE", "0");
     options.limits = environment("GRAMIAN_LIMITS", "device") == "minimum" ? Limits::minimum : Limits::device;
     options.validation = environment("GRAMIAN_VALIDATION", "0") == "1";
+    // A driver may compile a kernel while it is waited for: seconds, many times that on a machine with much to do.
+    options.timeout_ns = 600'000'000'000;
     return options;
 }
 
