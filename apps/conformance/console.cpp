@@ -20,7 +20,10 @@ void print_record(const Record& record)
 {
     std::string line = fmt::format("{:<11} {}", outcome_name(record.outcome), record.name);
     if (record.outcome == Outcome::pass) {
-        line += fmt::format("  rms {:.2g} max {:.2g}  {:.0f} us", record.rms, record.max, record.us);
+        // Of next to nothing ratios say nothing: what passed there is within the absolute bound.
+        const bool is_near_zero = record.rms > record.tolerance_rms || record.max > record.tolerance_max;
+        line += is_near_zero ? fmt::format("  within {:.2g}  {:.0f} us", record.tolerance_abs, record.us)
+                             : fmt::format("  rms {:.2g} max {:.2g}  {:.0f} us", record.rms, record.max, record.us);
     } else {
         line += "  " + record.reason;
     }
