@@ -8,6 +8,7 @@
 #   mesa25    lavapipe 25.0, RADV with the newer AMD families
 #   mesa26    lavapipe 26.1 with cooperative matrix, Turnip (Adreno)
 #   arm64     the arm64 drivers: lavapipe, PanVK (Mali), V3DV (Raspberry Pi); run through qemu
+#   arm64dev  the libraries that the conformance runner is built with, for arm64, and Android's headers
 #   tools     compiles drm_shim.c and shader_stats.cpp, which stand beside this script
 #
 # A part that fails says why; the others go on. Exit status: 0 if every part asked for is complete.
@@ -16,7 +17,7 @@ set -u
 src=$(cd "$(dirname "$0")" && pwd)
 dir=${GRAMIAN_DRIVERS_DIR:-$HOME/.cache/gramian-drivers}
 parts=("$@")
-[ $# -gt 0 ] || parts=(chromium mesa25 mesa26 arm64 tools)
+[ $# -gt 0 ] || parts=(chromium mesa25 mesa26 arm64 arm64dev tools)
 case ${1:-} in -*) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0" >&2 && exit 2 ;; esac
 mkdir -p "$dir/icd" "$dir/log" || exit 2
 dir=$(cd "$dir" && pwd) || exit 2
@@ -122,6 +123,14 @@ get_arm64() {
     publish arm64
 }
 
+# Of this machine's own release, as is the cross compiler.
+get_arm64dev() {
+    extract_packages arm64dev arm64 bookworm bookworm libfmt-dev libpugixml-dev nlohmann-json3-dev libcli11-dev \
+        libvulkan-dev libvulkan-volk-dev \
+        android-platform-frameworks-native-headers android-liblog-dev android-libnativehelper-dev
+    publish arm64dev
+}
+
 get_tools() {
     if [ ! -d "$dir/headers" ]; then # kernel and libdrm headers recent enough to know panthor
         extract_packages headers amd64 trixie trixie linux-libc-dev libdrm-dev
@@ -160,7 +169,7 @@ complete() {
 failed=0
 for part in "${parts[@]}"; do
     case $part in
-        chromium | mesa25 | mesa26 | arm64 | tools) ;;
+        chromium | mesa25 | mesa26 | arm64 | arm64dev | tools) ;;
         *) echo "$part: unknown part" && failed=1 && continue ;;
     esac
     if ! complete "$part"; then
