@@ -31,9 +31,11 @@ struct Row {
     std::optional<uint64_t> bytes;       // that have to be read or written
     std::optional<uint32_t> dispatches;
     std::optional<uint32_t> submissions;
-    std::optional<double> host_ratio;  // the host executor's time over the device's
-    std::optional<double> eigen_ratio; // Eigen's time, one thread, over the device's
-    std::optional<double> first_us;    // of the first run: some drivers compile then
+    std::optional<double> host_ratio;    // the host executor's time over the device's
+    std::optional<double> eigen_ratio;   // Eigen's time, one thread, over the device's
+    std::optional<double> naive_ratio;   // the time of a textbook's kernel on the device, over that of the engine's
+    std::optional<double> resolve_ratio; // the time of a solve over that of a token of recursive least squares
+    std::optional<double> first_us;      // of the first run: some drivers compile then
 };
 
 struct Options {

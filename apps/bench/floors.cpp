@@ -25,6 +25,15 @@ public:
         const auto found = std::find_if(rows_.begin(), rows_.end(), [&](const Row& row) { return row.name == name; });
         return found == rows_.end() ? nullptr : &*found;
     }
+    [[nodiscard]] std::vector<const Row*> solves(uint32_t unknowns) const
+    {
+        std::vector<const Row*> found;
+        for (const Row& row : rows_) {
+            const bool is_solve = row.name.starts_with("solve.");
+            if (is_solve && row.params.value("unknowns", 0U) == unknowns) found.push_back(&row);
+        }
+        return found;
+    }
     [[nodiscard]] std::vector<const Row*> decodes(const std::string& layer, uint32_t width) const
     {
         std::vector<const Row*> found;
@@ -138,6 +147,34 @@ void add_steps(std::vector<Floor>& floors, const Rows& rows, const std::string& 
     }
 }
 
+/// Small least squares beside Eigen and a textbook's kernel, and what recursive least squares saves.
+void add_solves(std::vector<Floor>& floors, const Rows& rows)
+{
+    struct Bounds {
+        uint32_t unknowns;
+        uint32_t batch; // from here on
+        double eigen;
+        double tokens; // 0: not timed
+    };
+    for (const Bounds& bounds : {Bounds{16, 256, 5, 5}, {32, 64, 7, 10}, {64, 64, 14, 25}, {128, 64, 18, 0}}) {
+        for (const Row* row : rows.solves(bounds.unknowns)) {
+            const bool is_many = row->params.value("batch", 0U) >= bounds.batch;
+            if (row->eigen_ratio && is_many) {
+                const std::string what = row->name + ": times slower than Eigen, one thread";
+                floors.push_back({"P9", what, 1 / *row->eigen_ratio, bounds.eigen, false});
+            }
+            if (row->naive_ratio) {
+                const std::string what = row->name + ": times faster than a textbook's kernel";
+                floors.push_back({"P10", what, *row->naive_ratio, 4.5, true});
+            }
+            if (row->resolve_ratio && bounds.tokens > 0) {
+                const std::string what = row->name + ": tokens in the time of one solve";
+                floors.push_back({"P12", what, *row->resolve_ratio, bounds.tokens, true});
+            }
+        }
+    }
+}
+
 void add_costs(std::vector<Floor>& floors, const Rows& rows)
 {
     if (const Row* tiny = rows.find("step.tiny_b1")) {
@@ -166,6 +203,7 @@ Json floors_of(const std::vector<Row>& all)
         add_batch(floors, rows, layer);
     }
     for (const char* weights : {"", "_fp16"}) add_steps(floors, rows, weights);
+    add_solves(floors, rows);
     add_costs(floors, rows);
     std::stable_sort(floors.begin(), floors.end(), [](const Floor& a, const Floor& b) {
         return std::stoi(a.id.substr(1)) < std::stoi(b.id.substr(1));

@@ -77,9 +77,9 @@ int run(const Options& options)
     Json report{
         {"device", info.name}, {"driver", info.driver}, {"load_average", load_average()}, {"cases", Json::array()}};
     if (!options.json) {
-        fmt::print("{} ({}), load average {:.1f}\n\n{:<32} {:>10} {:>10} {:>7} {:>9} {:>9} {:>9}\n", info.name,
-                   info.driver, report["load_average"].get<double>(), "case", "median, us", "least, us", "cv",
-                   "of STREAM", "host/dev", "eigen/dev");
+        fmt::print("{} ({}), load average {:.1f}\n\n{:<32} {:>10} {:>10} {:>7} {:>9} {:>9} {:>9} {:>9} {:>9}\n",
+                   info.name, info.driver, report["load_average"].get<double>(), "case", "median, us", "least, us",
+                   "cv", "of STREAM", "host/dev", "eigen/dev", "naive/dev", "solve/rls");
     }
     std::vector<Row> rows;
     const Sink sink = [&](const Row& row) {

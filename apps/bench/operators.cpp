@@ -43,7 +43,9 @@ Row row_of(const gramian_benchmark& info, const gramian_benchmark_result& result
     row.dispatches = result.dispatches;
     row.submissions = 1;
     row.host_ratio = ratio(result.host_us, result.median_us);
-    row.eigen_ratio = ratio(result.peer_us, result.median_us);
+    if (result.eigen_ratio > 0) row.eigen_ratio = result.eigen_ratio;
+    if (result.naive_ratio > 0) row.naive_ratio = result.naive_ratio;
+    if (result.resolve_ratio > 0) row.resolve_ratio = result.resolve_ratio;
     row.first_us = result.first_us;
     return row;
 }

@@ -77,6 +77,8 @@ Json json_of(const Row& row)
               {"submissions", or_null(row.submissions)},
               {"host_ratio", or_null(row.host_ratio)},
               {"eigen_ratio", or_null(row.eigen_ratio)},
+              {"naive_ratio", or_null(row.naive_ratio)},
+              {"resolve_ratio", or_null(row.resolve_ratio)},
               {"first_us", or_null(row.first_us)}};
     if (!row.reason.empty()) json["reason"] = row.reason;
     return json;
@@ -84,8 +86,9 @@ Json json_of(const Row& row)
 
 void print_row(const Row& row)
 {
-    fmt::print("{:<32} {:>10.1f} {:>10.1f} {:>7.2f} {:>9} {:>9} {:>9}  {}\n", row.name, row.median_us, row.min_us,
-               row.cv, text_or_dash(row.fraction), text_or_dash(row.host_ratio), text_or_dash(row.eigen_ratio),
+    fmt::print("{:<32} {:>10.1f} {:>10.1f} {:>7.2f} {:>9} {:>9} {:>9} {:>9} {:>9}  {}\n", row.name, row.median_us,
+               row.min_us, row.cv, text_or_dash(row.fraction), text_or_dash(row.host_ratio),
+               text_or_dash(row.eigen_ratio), text_or_dash(row.naive_ratio), text_or_dash(row.resolve_ratio),
                !row.is_correct   ? "not checked"
                : *row.is_correct ? "correct"
                                  : "WRONG: " + row.reason);

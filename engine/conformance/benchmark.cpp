@@ -109,8 +109,9 @@ std::unique_ptr<OperatorProgram> without_texels(Device& device, const Benchmark&
 /// state.
 struct Contestant {
     std::function<void()> work;
-    Timing BenchmarkResult::*timing;
+    Timing BenchmarkResult::*timing;          // or null
     double BenchmarkResult::*ratio = nullptr; // of its time over the operator's
+    uint32_t parts = 1;                       // as in Rival
     std::vector<double> us{};
 };
 
@@ -127,11 +128,11 @@ void take_rounds(std::vector<Contestant>& contestants, const BenchmarkOptions& o
     }
 }
 
-/// Median over the rounds of the time that a contestant took, over the operator's.
+/// Median over the rounds of the time that a contestant took, over that of a part of the operator's work.
 double median_ratio(const Contestant& contestant, const Contestant& work)
 {
     std::vector<double> ratios;
-    for (size_t i = 0; i < work.us.size(); ++i) ratios.push_back(contestant.us[i] / work.us[i]);
+    for (size_t i = 0; i < work.us.size(); ++i) ratios.push_back(contestant.parts * contestant.us[i] / work.us[i]);
     return timing_of(std::move(ratios)).median_us;
 }
 
@@ -146,7 +147,7 @@ void time_all(std::vector<Contestant>& contestants, const BenchmarkOptions& opti
         steadiest = cv;
         result.samples = static_cast<uint32_t>(contestants.front().us.size());
         for (const Contestant& contestant : contestants) {
-            result.*contestant.timing = timing_of(contestant.us);
+            if (contestant.timing) result.*contestant.timing = timing_of(contestant.us);
             if (contestant.ratio) result.*contestant.ratio = median_ratio(contestant, contestants.front());
         }
     }
@@ -227,7 +228,10 @@ BenchmarkResult run_benchmark(Device& device, Device& host, const Benchmark& ben
         contestants.push_back(
             {[&] { storage->program().run(); }, &BenchmarkResult::storage, &BenchmarkResult::storage_ratio});
     }
-    if (benchmark.peer) contestants.push_back({benchmark.peer(problem), &BenchmarkResult::peer});
+    for (const Rival& rival : benchmark.rivals) {
+        std::function<void()> rival_work = rival.make(device, problem);
+        if (rival_work) contestants.push_back({std::move(rival_work), rival.timing, rival.ratio, rival.parts});
+    }
     for (Contestant& contestant : contestants) contestant.work(); // warm
     time_all(contestants, options, result);
     return result;

@@ -1,5 +1,5 @@
 // Times one operator beside what it is measured against, alternately and in one process: an in-place scaling of as
-// many bytes, an empty submission, and the same operator in plain loops on the host.
+// many bytes, an empty submission, the same operator in plain loops on the host, and rivals of its own.
 #pragma once
 
 #include "ops/cases.hpp"
@@ -8,6 +8,18 @@
 
 namespace gramian {
 
+struct BenchmarkResult;
+struct Timing;
+
+/// Other work towards the same end, timed in the same rounds.
+struct Rival {
+    double BenchmarkResult::*ratio; // of its time over the operator's
+    /// The work, or null where it cannot be done. Throws Error(internal) where its result is wrong.
+    std::function<std::function<void()>(Device&, const Problem&)> make;
+    uint32_t parts = 1; // of the operator's work, for each of which the rival does all of its own
+    Timing BenchmarkResult::*timing = nullptr;
+};
+
 /// An operator of a known answer, to be timed.
 struct Benchmark {
     std::string name;             // "decode.d64_h8_b1": its suite is what stands before the dot
@@ -15,8 +27,7 @@ struct Benchmark {
     Case test;
     bool keeps_states = false; // runs go on from the states of the run before, as in a session
     uint64_t bytes = 0;        // that have to be read or written; STREAM moves as many
-    /// The same work in one thread of another library, or null. Called once for each sample.
-    std::function<std::function<void()>(const Problem&)> peer = nullptr;
+    std::vector<Rival> rivals = {};
 };
 
 struct BenchmarkOptions {
@@ -43,6 +54,10 @@ struct BenchmarkResult {
     Timing texel_stream, storage;
     double texel_fraction = 0, storage_ratio = 0; // medians over the rounds, over the operator's time
     double fraction = 0; // median over the rounds of STREAM's time over the operator's, in the same round
+    // As fraction; 0 where there is no such rival.
+    double eigen_ratio = 0;   // Eigen, one thread
+    double naive_ratio = 0;   // a textbook's kernel on the same device
+    double resolve_ratio = 0; // a whole solve on the same device, over one token of recursive least squares
 };
 
 /// Every operator benchmark of the engine, by suite.

@@ -198,6 +198,9 @@ gramian_status gramian_benchmarks_run(gramian_benchmarks* all, uint32_t index, c
         out.texel_stream_us = found.texel_stream.median_us;
         out.texel_fraction = found.texel_fraction;
         out.storage_ratio = found.storage_ratio;
+        out.eigen_ratio = found.eigen_ratio;
+        out.naive_ratio = found.naive_ratio;
+        out.resolve_ratio = found.resolve_ratio;
         copy_text(out.reason, sizeof out.reason, found.reason);
         write_struct(result, out);
     });

@@ -1,5 +1,5 @@
-# `gramian-bench --json` on whole steps and on loading: every row checked its results, has the fields that its floors
-# are made of, and the floors say for each whether it holds. No time is judged here.
+# `gramian-bench --json` on whole steps, on loading and on solves: every row checked its results, has the fields that its
+# floors are made of, and the floors say for each whether it holds. No time is judged here.
 cmake_minimum_required(VERSION 3.22)
 set(device "$ENV{GRAMIAN_DEVICE}")
 if(device STREQUAL "")
@@ -12,7 +12,7 @@ function(rows chosen)
     foreach(name ${ARGN})
         list(APPEND filters --filter ${name})
     endforeach()
-    execute_process(COMMAND ${PROGRAM} step load --json --device ${chosen} ${filters}
+    execute_process(COMMAND ${PROGRAM} step load solve --json --device ${chosen} ${filters}
         RESULT_VARIABLE code OUTPUT_VARIABLE text ERROR_VARIABLE errors)
     if(NOT code EQUAL 0)
         message(FATAL_ERROR "${ARGN}: exit code ${code}: ${errors}${text}")
@@ -67,6 +67,16 @@ if(bytes_1 GREATER most)
     message(FATAL_ERROR "in fp16 a step moves ${bytes_1} bytes, in fp32 ${bytes_0}")
 endif()
 expect_floors(P17 P18 P26)
+
+if(NOT device STREQUAL host) # it has no kernels to compare
+    rows(${device} solve.p16_k4_b64 solve.rls_d16)
+    field(naive cases 0 naive_ratio)
+    field(resolve cases 1 resolve_ratio)
+    if(NOT naive GREATER 0 OR NOT resolve GREATER 0)
+        message(FATAL_ERROR "a textbook's kernel ${naive}, a solve ${resolve}: not timed")
+    endif()
+    expect_floors(P10 P12)
+endif()
 
 rows(host load.cold step.tiny_b1)
 foreach(name open_us model_us session_us first_step_us kernels_us slowest_case slowest_us)

@@ -49,6 +49,10 @@ typedef struct gramian_benchmark_result {
     double texel_stream_us; /* of scaling as many bytes in place, read that way too */
     double texel_fraction;  /* of that time over the operator's */
     double storage_ratio;   /* of the time of the operator's variant that reads storage buffers, over this one's */
+    /* Of small least squares; otherwise 0. Ratios as `fraction`. */
+    double eigen_ratio;   /* of Eigen's time, one thread, over the operator's */
+    double naive_ratio;   /* of the time of a textbook's kernel on the same device, over the operator's */
+    double resolve_ratio; /* of the time of a solve of one problem, over that of a token of recursive least squares */
 } gramian_benchmark_result;
 
 /* options may be NULL. */
