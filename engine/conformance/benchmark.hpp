@@ -28,6 +28,7 @@ struct Benchmark {
     bool keeps_states = false; // runs go on from the states of the run before, as in a session
     uint64_t bytes = 0;        // that have to be read or written; STREAM moves as many
     std::vector<Rival> rivals = {};
+    std::string_view timed_kernels = {}; // the beginning of their names: other launches are checked, not timed
 };
 
 struct BenchmarkOptions {
