@@ -172,7 +172,7 @@ void take_tokens(uint slot, uint stream)
     record_base = p.record + 4 * at;
     uint given = p.counts == kNone ? p.tokens : io_words[p.counts + slot];
     uint end = min(given, p.first + p.count);
-    bool has_tokens = end > p.first; // an idle slot may name the stream of another
+    bool has_tokens = given > p.first; // an idle slot may name the stream of another
     float status = load(kStateArena, record_base + 2);
     bool is_empty = load(kStateArena, record_base + 3) == 0.0;
     bool starts = kStarts == 1 || kStarts == 3 || (kStarts == 2 && has_tokens && is_empty);

@@ -23,7 +23,7 @@ struct RlsParameters {
     uint counts;    // io words [slots]: tokens of a slot, or none
     uint tokens;    // T
     uint first;     // first token of this launch
-    uint count;     // tokens of this launch
+    uint count;     // tokens of this launch; 0: it only starts
     uint heads;
     uint width;     // D
     uint columns;   // E

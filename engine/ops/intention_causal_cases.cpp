@@ -28,6 +28,9 @@ constexpr CausalRow kRows[] = {
     {"qr_mesa_n20_h2_d8_e8", R"({"solver":"qr"})", 2, 20, 2, 8, 8, kMesa},
     {"qr_n9_d65_e65", R"({"solver":"qr","alpha_relative":0.01})", 1, 9, 2, 65, 65, kPlain, false},
     {"rls_n13_h3_d5_e7", R"({"solver":"rls","alpha":0.3})", 2, 13, 3, 5, 7, kBeta},
+    {"rls_n9_h2_d36_e13", R"({"solver":"rls","alpha":1})", 2, 9, 2, 36, 13,
+     kBeta | kRidge | kState}, // two sweeps of rows of P, of W^T
+    {"rls_n9_h2_d64_e64", R"({"solver":"rls","alpha":1})", 1, 9, 2, 64, 64, kPlain, false},
     {"rls_n9_h2_d65_e65", R"({"solver":"rls","alpha":1})", 1, 9, 2, 65, 65, kRidge | kState, false},
     {"rls_n5_d128_e3", R"({"solver":"rls","alpha":1})", 1, 5, 1, 128, 3, kState, false},
     {"forget_n90_d8_e3", R"({"forget":0.95,"alpha":0.1})", 1, 90, 1, 8, 3},

@@ -226,7 +226,7 @@ std::vector<KernelChoice> table_of(const Caps& caps)
         {&kernels::ring_append, true, any},
         {&kernels::rls, true, any},
         {&kernels::rls_software, keeps_rows_local(caps),
-         "D a multiple of 4 up to 64, after the first token: software drivers with subgroup operations of 8 lanes"},
+         "D a multiple of 4 up to 64, once started: software drivers with subgroup operations of 8 lanes"},
         {&kernels::short_conv, true, any},
         {&kernels::simplex, true, any},
         {&kernels::softmax_attention, true, any},

@@ -28,7 +28,7 @@ public:
 
     void run(uint32_t end)
     {
-        const bool has_tokens = std::min(p_.first + p_.count, end) > p_.first; // an idle slot may name any stream
+        const bool has_tokens = end > p_.first; // an idle slot may name any stream
         if (c_[9] == 1 || c_[9] == 3 || (c_[9] == 2 && has_tokens && record_[3] == 0)) start();
         for (uint32_t t = p_.first; t < std::min(p_.first + p_.count, end); ++t) {
             take((size_t{slot_} * p_.tokens + t) * p_.heads + head_);
@@ -144,15 +144,10 @@ Trips trips_of(const Rls& r)
     return {width * keys * (width + 4) + width * r.v.shape[3] / lanes + 16, rows * (width / 4 + width + 8) + 32};
 }
 
-/// Of eight lanes with four rows each over the rows of P and W^T.
-uint32_t sweeps_of(const Rls& r)
+/// Rows of P and W^T that a lane of the kernel for software drivers holds: see there.
+uint32_t local_rows(const Rls& r)
 {
-    return ceil_div(r.k.shape[3] + r.v.shape[3], 32);
-}
-
-uint64_t local_token_trips(const Rls& r)
-{
-    return 2 * 4 * uint64_t{sweeps_of(r)} + 1;
+    return 4 * ceil_div(r.k.shape[3], 32) + ceil_div(r.v.shape[3], 8);
 }
 
 /// Whether P and W fit the local array that the kernel for software drivers keeps them in.
@@ -174,13 +169,13 @@ Kernel any_kernel(const Rls& r, RlsStart start)
              static_cast<uint32_t>(start)}};
 }
 
-/// The same constants and three more.
+/// The same constants and two more.
 Kernel local_kernel(const Caps& caps, const Rls& r)
 {
     Kernel kernel = any_kernel(r, RlsStart::goes_on);
     kernel.shader = &kernels::rls_software;
     kernel.constants[8] = caps.subgroup_size;
-    for (const uint32_t more : {r.k.shape[3] / 4, sweeps_of(r), r.y ? 1U : 0U}) kernel.constants.push_back(more);
+    for (const uint32_t more : {r.k.shape[3] / 4, r.y ? 1U : 0U}) kernel.constants.push_back(more);
     return kernel;
 }
 
@@ -256,16 +251,19 @@ void recursive_least_squares(Recorder& recorder, const Rls& r)
     }
     const bool is_local = stays_local(recorder.caps, r);
     RlsStart start = r.start == RlsStart::where_empty ? r.start : RlsStart::goes_on;
+    if (is_local && start == RlsStart::where_empty) { // apart from the tokens
+        p.first = r.first;
+        launch_rls(recorder, r, p, any_kernel(r, start));
+        start = RlsStart::goes_on;
+    }
+    const uint64_t moved = uint64_t{local_rows(r)} * (2 * ceil_div(r.k.shape[3], 4) + 4); // in and out
+    const uint64_t each = is_local ? local_rows(r) + 1 : trips.token;
     for (uint32_t done = 0; done < r.count; done += p.count) {
-        const bool starts = start == RlsStart::where_empty;
-        const bool is_local_launch = is_local && !starts;
-        const uint64_t first = starts ? trips.start * attempts : 2 * uint64_t{sweeps_of(r)} * (r.k.shape[3] + 4);
-        const uint64_t left = kMaxTrips - first; // what a launch does once
-        const uint64_t each = is_local_launch ? local_token_trips(r) : trips.token;
-        const uint64_t most = starts && is_local ? 1 : std::max<uint64_t>(1, left / each); // a start, then the others
+        const uint64_t once = start == RlsStart::where_empty ? trips.start * attempts : is_local ? moved : 0;
+        const uint64_t most = std::max<uint64_t>(1, (kMaxTrips - once) / each);
         p.first = r.first + done;
         p.count = std::min(r.count - done, static_cast<uint32_t>(std::min<uint64_t>(most, UINT32_MAX)));
-        launch_rls(recorder, r, p, is_local_launch ? local_kernel(recorder.caps, r) : any_kernel(r, start));
+        launch_rls(recorder, r, p, is_local ? local_kernel(recorder.caps, r) : any_kernel(r, start));
         start = RlsStart::goes_on;
     }
 }

@@ -1,6 +1,18 @@
 // The inverse that recursive least squares start from: P = (G + diag(ridge) + alpha I)^-1, with the pivot rule and the
 // retries of every solve. A lane owns columns of P; the row at hand crosses lanes in `image`.
 
+// Inverts what is in P where it is diagonal, to the bits that sweeps would give; false if a pivot fails.
+bool invert_diagonal()
+{
+    float failed = 0.0;
+    for (uint i = gl_LocalInvocationID.x; i < p.width; i += kLanes) {
+        float pivot = inverse(i, i);
+        if (!(pivot > kPivotBound * pivot && pivot < 3.0e38)) failed = 1.0;
+        store(kStateArena, p_base + i * p.width + i, -1.0 / pivot);
+    }
+    return reduce(vec4(failed, 0.0, 0.0, 0.0)).x == 0.0;
+}
+
 // Inverts what is in P by sweeps in place (Gauss and Jordan, on a symmetric matrix); false if a pivot fails.
 bool invert(uint at, float alpha)
 {
@@ -48,7 +60,7 @@ float start(uint at)
                 store(kStateArena, p_base + row * p.width + i, row == i ? entry + added : entry);
             }
         }
-        good = invert(at, alpha);
+        good = p.initial_g == kNone ? invert_diagonal() : invert(at, alpha);
     }
     for (uint i = lane; i < p.width; i += kLanes) {
         for (uint row = 0; row < p.width; ++row) {
