@@ -139,7 +139,8 @@ TEST_CASE("distillation: at a relative ridge of 1e-4 the fp32 student returns wh
         }
         return actions;
     });
-    MESSAGE("mean return: fp32 ", single, ", double ", twin);
+    CAPTURE(single);
+    CAPTURE(twin);
     CHECK(std::abs(single - twin) < 0.01 * std::abs(twin));
     CHECK(twin > -200);
 }
