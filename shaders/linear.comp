@@ -1,7 +1,9 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-// y = f(W x + b) for many rows x. A workgroup owns 64 columns of W and four rows of x, so that a weight is read once
-// for four rows; a lane owns a column, so that neighbours read neighbouring vectors of the packed weight.
+// y = f(W x + b) for many rows x: one layer, or several that read the same x. A workgroup owns 64 columns of a W and four
+// rows of x, so that a weight is read once for four rows; a lane owns a column, so that neighbours read neighbouring
+// vectors of the packed weight. Where x is normalised first, every workgroup does that anew; where y is added to another
+// value, or multiplied by it, there is one layer. All of it rounds as a launch for each of these would.
 #include "common/storage.glsl"
 #include "common/weights.glsl"
 #include "common/activation.glsl"
@@ -10,50 +12,84 @@
 layout(local_size_x = 64) in;
 layout(constant_id = 0) const uint kXArena = kActivations;
 layout(constant_id = 1) const uint kYArena = kActivations;
-layout(constant_id = 2) const uint kActivation = kIdentity;
-layout(constant_id = 3) const uint kHasBias = 1;
+layout(constant_id = 2) const uint kLayers = 1;
+layout(constant_id = 3) const uint kNorm = 3; // gramian::Norm, 3: none
+layout(constant_id = 4) const uint kPairing = 0; // of y and the other value, 1: sum, 2: product
+layout(constant_id = 5) const uint kOtherArena = kActivations;
+layout(constant_id = 6) const uint kAfter = kIdentity; // activation of that
+layout(constant_id = 7) const uint kActivation0 = kIdentity; // of the layers
+layout(constant_id = 8) const uint kActivation1 = kIdentity;
+layout(constant_id = 9) const uint kActivation2 = kIdentity;
+layout(constant_id = 10) const uint kActivation3 = kIdentity;
+layout(constant_id = 11) const uint kActivation4 = kIdentity;
+layout(constant_id = 12) const uint kActivation5 = kIdentity;
 layout(push_constant) uniform Push { LinearParameters p; };
 
-const uint kRows = 4;
-const uint kChunk = 64; // vectors of x staged at a time: 256 inputs
-shared vec4 staged[kRows * kChunk];
+#include "common/layer_inputs.glsl"
 
-vec4 load_inputs(uint row, uint input_0)
-{
-    vec4 x = vec4(0.0);
-    if (row < p.rows) {
-        uint at = p.x + row * p.width + input_0;
-        if (input_0 < p.width) x.x = load(kXArena, at);
-        if (input_0 + 1 < p.width) x.y = load(kXArena, at + 1);
-        if (input_0 + 2 < p.width) x.z = load(kXArena, at + 2);
-        if (input_0 + 3 < p.width) x.w = load(kXArena, at + 3);
+uint layer = 0;
+LinearLayerParameters own; // those of the layer
+
+uint groups_of(uint columns) { return (columns + 63) / 64; }
+
+#define PASS_LAYER(next) \
+    if (kLayers > next && layer + 1 == next && group >= groups_of(own.columns)) { \
+        group -= groups_of(own.columns); \
+        own = p.layers[next]; \
+        layer = next; \
     }
-    return x;
+
+// Which layer, and which 64 of its columns.
+uint find_columns()
+{
+    uint group = gl_WorkGroupID.x;
+    own = p.layers[0];
+    PASS_LAYER(1)
+    PASS_LAYER(2)
+    PASS_LAYER(3)
+    PASS_LAYER(4)
+    PASS_LAYER(5)
+    return group * 64;
 }
 
-// One chain of fused steps in the order of the inputs: the same bits for any number of rows.
-float accumulate(float sum, vec4 w, vec4 x) { return fma(w.w, x.w, fma(w.z, x.z, fma(w.y, x.y, fma(w.x, x.x, sum)))); }
+float activate_layer(float sum)
+{
+    if (kLayers > 1 && layer == 1) return activate(kActivation1, sum);
+    if (kLayers > 2 && layer == 2) return activate(kActivation2, sum);
+    if (kLayers > 3 && layer == 3) return activate(kActivation3, sum);
+    if (kLayers > 4 && layer == 4) return activate(kActivation4, sum);
+    if (kLayers > 5 && layer == 5) return activate(kActivation5, sum);
+    return activate(kActivation0, sum);
+}
+
+void store_output(uint r, uint at, float sum)
+{
+    if (row + r < p.rows) {
+        precise float y = activate_layer(sum);
+        if (kPairing == 1) y += load(kOtherArena, p.other + at);
+        if (kPairing == 2) y *= load(kOtherArena, p.other + at);
+        store(kYArena, own.y + at, activate(kAfter, y));
+    }
+}
 
 void main()
 {
     uint lane = gl_LocalInvocationID.x;
-    uint column = gl_WorkGroupID.x * 64 + lane;
-    uint row = gl_WorkGroupID.y * kRows;
-    bool has_column = column < p.columns;
-    vec4 sums = to_weight_units(vec4(kHasBias == 1 && has_column ? weight_floats[p.bias + column] : 0.0));
+    uint column = find_columns() + lane;
+    row = gl_WorkGroupID.y * kRows;
+    vec4 mean = vec4(0.0);
+    vec4 factor = vec4(0.0);
+    if (kNorm < kNoNorm) measure_rows(kNorm, p.width, p.epsilon, mean, factor);
+    bool has_column = column < own.columns;
+    vec4 sums = to_weight_units(vec4(has_column && own.bias != kNone ? weight_floats[own.bias + column] : 0.0));
     uint vectors = (p.width + 3) / 4;
     for (uint start = 0; start < vectors; start += kChunk) {
-        barrier();
-        staged[lane] = load_inputs(row, 4 * (start + lane));
-        staged[kChunk + lane] = load_inputs(row + 1, 4 * (start + lane));
-        staged[2 * kChunk + lane] = load_inputs(row + 2, 4 * (start + lane));
-        staged[3 * kChunk + lane] = load_inputs(row + 3, 4 * (start + lane));
-        barrier();
+        stage_inputs(start, mean, factor);
         uint count = has_column ? min(kChunk, vectors - start) : 0;
-        uint at = start * p.columns + column;
+        uint at = start * own.columns + column;
         for (uint i = 0; i < count; ++i) {
-            vec4 w = load_weights(p.weight, at);
-            at += p.columns;
+            vec4 w = load_weights(own.weight, at);
+            at += own.columns;
             sums.x = accumulate(sums.x, w, staged[i]);
             sums.y = accumulate(sums.y, w, staged[kChunk + i]);
             sums.z = accumulate(sums.z, w, staged[2 * kChunk + i]);
@@ -62,10 +98,10 @@ void main()
     }
     sums = from_weight_units(sums);
     if (has_column) {
-        uint at = p.y + row * p.columns + column;
-        if (row < p.rows) store(kYArena, at, activate(kActivation, sums.x));
-        if (row + 1 < p.rows) store(kYArena, at + p.columns, activate(kActivation, sums.y));
-        if (row + 2 < p.rows) store(kYArena, at + 2 * p.columns, activate(kActivation, sums.z));
-        if (row + 3 < p.rows) store(kYArena, at + 3 * p.columns, activate(kActivation, sums.w));
+        uint at = row * own.columns + column;
+        store_output(0, at, sums.x);
+        store_output(1, at + own.columns, sums.y);
+        store_output(2, at + 2 * own.columns, sums.z);
+        store_output(3, at + 3 * own.columns, sums.w);
     }
 }

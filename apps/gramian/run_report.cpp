@@ -37,8 +37,8 @@ void print_profile(const RunRow& row)
 {
     if (row.results.profile.empty()) return;
     fmt::print("\nTime per node in the last step, {} head on {}:\n", row.head, row.device);
-    for (const Json& entry : row.results.profile) {
-        fmt::print("  {:<36} {:>9.1f} us\n", entry.at("node").get<std::string>(), entry.at("us").get<double>());
+    for (const Json& entry : row.results.profile) { // nodes that share a launch stand on one line
+        fmt::print("  {:>9.1f} us  {}\n", entry.at("us").get<double>(), entry.at("node").get<std::string>());
     }
 }
 

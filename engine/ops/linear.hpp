@@ -1,9 +1,12 @@
-// y = f(W x + b): the op, and the packing that its kernel reads weights in.
+// y = f(W x + b): the op, the packing that its kernel reads weights in, and what a launch of it can do besides, to the
+// bits of a launch for each: several layers, a norm before them, a pointwise function of two values after them.
 #pragma once
 
-#include "ops/activation.hpp"
+#include "ops/norm.hpp"
+#include "ops/pointwise.hpp"
 #include "ops/recorder.hpp"
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -21,5 +24,31 @@ Slice packed_slice(const Tensor& weight);
 /// 240,000.
 void linear(Recorder& recorder, const Tensor& x, const Tensor& weight, const Tensor* bias, const Tensor& y,
             Activation activation);
+
+struct LinearLayer {
+    Tensor weight;
+    const Tensor* bias = nullptr;
+    Tensor y;
+    Activation activation = Activation::identity;
+};
+
+/// Limits of a block.
+inline constexpr uint32_t kMaxLayers = 6;
+inline constexpr uint32_t kMaxLayerColumns = 1U << 20; // of a layer: workgroups in a dimension
+inline constexpr uint32_t kMaxNormWidth = 8'192;       // loop trips of a kernel, and room of the host's
+
+struct LinearBlock {
+    Tensor x; // [rows, width]
+    std::optional<NormForm> norm = std::nullopt;
+    const Tensor* gain = nullptr; // of the norm, [width]
+    const Tensor* shift = nullptr;
+    std::vector<LinearLayer> layers;            // all weights floats or all halves, all y in one arena
+    std::optional<Tensor> other = std::nullopt; // [rows, columns], of the only layer
+    Pairing pairing = Pairing::none;
+    Activation after = Activation::identity; // of the sum or product
+};
+
+/// One launch (or more, of more rows than one takes) for all of a block. Throws as `linear`.
+void linear_block(Recorder& recorder, const LinearBlock& block);
 
 } // namespace gramian

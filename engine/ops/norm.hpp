@@ -5,8 +5,14 @@
 
 namespace gramian {
 
-/// The numbers are those of shaders/norm.comp.
+/// The numbers are those of shaders/common/norm.glsl.
 enum class Norm : uint32_t { layer, rms, l2 };
+
+/// A norm of all channels of a token together.
+struct NormForm {
+    Norm kind;
+    float epsilon;
+};
 
 /// layer: (x - mean) / sqrt(variance + epsilon) * weight + bias, biased variance (Ba et al. 2016, eq. 4).
 /// rms: x / sqrt(mean of x^2 + epsilon) * weight (Zhang & Sennrich 2019, eq. 4).   l2: x / max(|x|, epsilon).

@@ -3,7 +3,8 @@
 #pragma once
 
 #include "base/json.hpp"
-#include "ops/activation.hpp"
+#include "ops/norm.hpp"
+#include "ops/pointwise.hpp"
 #include "ops/recorder.hpp"
 
 #include <optional>
@@ -145,10 +146,13 @@ struct Operator {
     std::vector<Constant> (*constants)(const Attributes&, const Tensors& in) = nullptr;
     const ContextOps* context = nullptr;
     const RecurrentOps* recurrent = nullptr;
-    /// Records itself with a pointwise function on its output, which saves that function's launch.
-    void (*record_with)(Recorder&, const Attributes&, const Tensors& in, const Tensors& out, Activation) = nullptr;
-    /// The pointwise function that this operator is, so that a node before it may take it over.
+    /// What a launch of linear layers may take over (linear.hpp, session/fusion.hpp): the layers, constants `weight`
+    /// and `bias`; a norm of their input, with constants of those names, where it is one of whole tokens; pointwise
+    /// functions of their output.
+    bool is_linear = false;
+    std::optional<NormForm> (*norm)(const Attributes&) = nullptr;
     Activation (*activation)(const Attributes&) = nullptr;
+    PairForm (*pair)(const Attributes&) = nullptr;
     bool makes_index = false; // its output is a whole number below the width of its first input
 
     [[nodiscard]] const Port* input(std::string_view port) const;

@@ -9,6 +9,18 @@ namespace gramian {
 /// The numbers are those of shaders/pointwise.comp.
 enum class Pointwise : uint32_t { activate, add_activate, gate, add, multiply, squash_clip, squash_tanh, normalize };
 
+/// The same of two values where one comes out of a linear layer: part of that layer's launch (linear.hpp). The numbers
+/// are those of shaders/linear.comp.
+enum class Pairing : uint32_t { none, sum, product };
+
+/// With y the layer's output: after(before(y) + other), or after(before(y) * other).
+struct PairForm {
+    Pairing pairing = Pairing::none;
+    Activation before = Activation::identity;
+    Activation after = Activation::identity;
+    std::string_view port = {}; // of the operator that y must come in at; empty: any
+};
+
 /// What an operation needs beside x and y, where it needs it.
 struct PointwiseOperands {
     Activation activation = Activation::identity;

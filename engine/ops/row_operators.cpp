@@ -38,15 +38,9 @@ Shapes infer_linear(const Attributes&, const Tensors& in)
     return {{"y", {x[0], weight[0]}}};
 }
 
-void record_linear_with(Recorder& recorder, const Attributes&, const Tensors& in, const Tensors& out,
-                        Activation activation)
+void record_linear(Recorder& recorder, const Attributes&, const Tensors& in, const Tensors& out)
 {
-    linear(recorder, in.at("x"), in.at("weight"), in.find("bias"), out.at("y"), activation);
-}
-
-void record_linear(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& out)
-{
-    record_linear_with(recorder, attributes, in, out, Activation::identity);
+    linear(recorder, in.at("x"), in.at("weight"), in.find("bias"), out.at("y"), Activation::identity);
 }
 
 std::vector<float> pack_linear(std::span<const float> weight, const Shape& shape)
@@ -149,6 +143,11 @@ void record_normalize(Recorder& recorder, const Attributes& attributes, const Te
 
 // Normalisation and shape ----------------------------------------------------------------------------------------
 
+uint32_t norm_heads(const Attributes& attributes)
+{
+    return attributes.count("heads", 1, 1, 1U << 16);
+}
+
 Shapes infer_norm(const Attributes& attributes, const Tensors& in)
 {
     const Shape& x = in.at("x").shape;
@@ -156,7 +155,7 @@ Shapes infer_norm(const Attributes& attributes, const Tensors& in)
         if (const Tensor* constant = in.find(port)) require_channels("norm", port, constant->shape, x.last());
     }
     attributes.number("epsilon", 0, 0, 1e30);
-    const uint32_t heads = attributes.count("heads", 1, 1, 1U << 16);
+    const uint32_t heads = norm_heads(attributes);
     if (x.last() % heads != 0) {
         raise(Status::invalid_argument, "{} channels are no multiple of {} heads", x.last(), heads);
     }
@@ -164,11 +163,23 @@ Shapes infer_norm(const Attributes& attributes, const Tensors& in)
 }
 
 template <Norm kKind>
-void record_norm(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& out)
+NormForm norm_form(const Attributes& attributes)
 {
     const double epsilon = kKind == Norm::layer ? 1e-5 : kKind == Norm::rms ? 1e-6 : 1e-12;
-    norm(recorder, kKind, in.at("x"), in.find("weight"), in.find("bias"), out.at("y"),
-         attributes.count("heads", 1, 1, 1U << 16), static_cast<float>(attributes.number("epsilon", epsilon, 0, 1e30)));
+    return {kKind, static_cast<float>(attributes.number("epsilon", epsilon, 0, 1e30))};
+}
+
+template <Norm kKind>
+std::optional<NormForm> whole_norm(const Attributes& attributes)
+{
+    return norm_heads(attributes) == 1 ? std::optional(norm_form<kKind>(attributes)) : std::nullopt;
+}
+
+template <Norm kKind>
+void record_norm(Recorder& recorder, const Attributes& attributes, const Tensors& in, const Tensors& out)
+{
+    norm(recorder, kKind, in.at("x"), in.find("weight"), in.find("bias"), out.at("y"), norm_heads(attributes),
+         norm_form<kKind>(attributes).epsilon);
 }
 
 Shapes infer_concat(const Attributes&, const Tensors& in)
@@ -225,7 +236,7 @@ std::vector<Operator> row_operators()
          .outputs = {"y"},
          .infer = infer_linear,
          .record = record_linear,
-         .record_with = record_linear_with},
+         .is_linear = true},
         {.name = "activation",
          .inputs = {{"x"}},
          .outputs = {"y"},
@@ -253,19 +264,22 @@ std::vector<Operator> row_operators()
          .outputs = {"y"},
          .attributes = {"epsilon"},
          .infer = infer_norm,
-         .record = record_norm<Norm::layer>},
+         .record = record_norm<Norm::layer>,
+         .norm = whole_norm<Norm::layer>},
         {.name = "rms_norm",
          .inputs = {{"x"}, {"weight", false, kConstant}},
          .outputs = {"y"},
          .attributes = {"epsilon"},
          .infer = infer_norm,
-         .record = record_norm<Norm::rms>},
+         .record = record_norm<Norm::rms>,
+         .norm = whole_norm<Norm::rms>},
         {.name = "l2_norm",
          .inputs = {{"x"}},
          .outputs = {"y"},
          .attributes = {"epsilon", "heads"},
          .infer = infer_norm,
-         .record = record_norm<Norm::l2>},
+         .record = record_norm<Norm::l2>,
+         .norm = whole_norm<Norm::l2>},
         {.name = "concat",
          .inputs = {{.name = "x", .is_variadic = true}},
          .outputs = {"y"},
@@ -281,24 +295,34 @@ std::vector<Operator> row_operators()
          .inputs = {{"a"}, {"b"}},
          .outputs = {"y"},
          .infer = infer_same,
-         .record = record_pair<Pointwise::add>},
+         .record = record_pair<Pointwise::add>,
+         .pair = [](const Attributes&) { return PairForm{Pairing::sum}; }},
         {.name = "multiply",
          .inputs = {{"a"}, {"b"}},
          .outputs = {"y"},
          .infer = infer_same,
-         .record = record_pair<Pointwise::multiply>},
+         .record = record_pair<Pointwise::multiply>,
+         .pair = [](const Attributes&) { return PairForm{Pairing::product}; }},
         {.name = "gate_output",
          .inputs = {{"x"}, {"gate"}},
          .outputs = {"y"},
          .attributes = {"kind"},
          .infer = infer_gate,
-         .record = record_pair<Pointwise::gate>},
+         .record = record_pair<Pointwise::gate>,
+         .pair =
+             [](const Attributes& attributes) {
+                 return PairForm{.pairing = Pairing::product, .before = kind_of(attributes, 0), .port = "gate"};
+             }},
         {.name = "add_activation",
          .inputs = {{"x"}, {"gate"}},
          .outputs = {"y"},
          .attributes = {"kind"},
          .infer = infer_gate,
-         .record = record_pair<Pointwise::add_activate>},
+         .record = record_pair<Pointwise::add_activate>,
+         .pair =
+             [](const Attributes& attributes) {
+                 return PairForm{.pairing = Pairing::sum, .after = kind_of(attributes, 0)};
+             }},
     };
 }
 

@@ -33,6 +33,7 @@ public:
     {
         layout_.streams = options.streams;
         layout_.snapshots = options.snapshots;
+        layout_.shares_launches = options.shares_launches;
     }
 
     /// Windows of at most `window_streams`, blocks of at most `slots` x `tokens`.

@@ -16,6 +16,7 @@ struct SessionOptions {
     bool starts_empty = false; // no stream has joined yet
     uint32_t snapshots = 0;    // that every stream can be set back to
     uint32_t window_streams = 0; // at most, in a window; 0: as many as the device can bind
+    bool shares_launches = true; // nodes that can: fusion.hpp; false: a launch for each, of the same bits
 };
 
 /// What a node keeps for every stream of a window.
@@ -66,6 +67,7 @@ struct SessionLayout {
     uint32_t slots = 0;  // streams of a block
     uint32_t tokens = 0; // tokens a slot of a block
     uint32_t snapshots = 0;
+    bool shares_launches = true;
     std::vector<NodeState> nodes;
     std::vector<StatePart> parts;
     uint32_t row_elements = 0;

@@ -1,7 +1,5 @@
 #include "session/recording.hpp"
 
-#include <numeric>
-
 namespace gramian {
 namespace {
 
@@ -11,22 +9,10 @@ bool is_written(const Node& node, const Port& port)
     return std::find(written.begin(), written.end(), port.name) != written.end();
 }
 
-/// A pointwise function whose only source is the node right before it, which has no other user, costs no launch.
-void fuse_activations(const Model& model, Plan& plan)
+/// "node 3 (linear)"
+std::string short_name(const Node& node)
 {
-    std::vector<uint32_t> users(model.values().size());
-    for (const Node& node : model.nodes()) {
-        for (const Connection& connection : node.inputs) ++users[connection.value];
-    }
-    for (const ModelPort& output : model.outputs()) ++users[output.value];
-    const std::vector<Node>& nodes = model.nodes();
-    for (size_t i = 0; i + 1 < nodes.size(); ++i) {
-        const Node& next = nodes[i + 1];
-        if (!nodes[i].op->record_with || !next.op->activation) continue;
-        if (next.inputs.front().value != nodes[i].outputs.front() || users[nodes[i].outputs.front()] != 1) continue;
-        plan.last[i] = i + 1;
-        plan.is_taken[i + 1] = true;
-    }
+    return node.name.substr(node.name.find(": ") + 2);
 }
 
 } // namespace
@@ -34,10 +20,7 @@ void fuse_activations(const Model& model, Plan& plan)
 Plan plan_nodes(const Model& model)
 {
     const std::vector<Node>& nodes = model.nodes();
-    Plan plan{std::vector<bool>(nodes.size()), std::vector<bool>(nodes.size()), std::vector<size_t>(nodes.size()),
-              std::vector<bool>(nodes.size())};
-    std::iota(plan.last.begin(), plan.last.end(), size_t{0});
-    fuse_activations(model, plan);
+    Plan plan{std::vector<bool>(nodes.size()), std::vector<bool>(nodes.size())};
     std::vector<bool> step_values(model.values().size());
     std::vector<bool> observe_values(model.values().size());
     for (const ModelPort& output : model.outputs()) step_values[output.value] = true;
@@ -65,7 +48,7 @@ NodeRecorder::NodeRecorder(const Model& model, Recorder& recorder, Extent extent
 
 void NodeRecorder::label(const Node& node, const char* half)
 {
-    recorder_.list.set_label(node.name.substr(node.name.find(": ") + 2) + half);
+    recorder_.list.set_label(short_name(node) + half);
 }
 
 Tensor NodeRecorder::place_of(uint32_t value)
@@ -103,19 +86,38 @@ Tensors NodeRecorder::outputs(const Node& node, const Tensors& in)
     return out;
 }
 
-void NodeRecorder::record(const Node& node, const Node& last)
+void NodeRecorder::record(const Node& node)
 {
     label(node, "");
     const Tensors in = inputs(node, [](const Port&) { return true; });
-    if (&last == &node) {
-        node.op->record(recorder_, node.attributes, in, outputs(node, in));
-        return;
+    node.op->record(recorder_, node.attributes, in, outputs(node, in));
+}
+
+Tensor NodeRecorder::rows_of(uint32_t value)
+{
+    return place_of(value).as({extent_.slots * extent_.tokens, model_.values()[value].size});
+}
+
+void NodeRecorder::record_fused(const FusedNodes& fused)
+{
+    std::string label;
+    for (const Node* node : fused.nodes) label += (label.empty() ? "" : " + ") + short_name(*node);
+    recorder_.list.set_label(label);
+    LinearBlock block{.x = rows_of(fused.source)};
+    if (fused.norm) {
+        block.norm = fused.norm->op->norm(fused.norm->attributes);
+        block.gain = fused.norm->constants.find("weight");
+        block.shift = fused.norm->constants.find("bias");
     }
-    Tensors out;
-    for (const auto& [port, shape] : node.op->infer(node.attributes, in)) {
-        out.add(port, place_of(last.outputs.front()).as(shape));
+    for (const FusedLayer& layer : fused.layers) {
+        const Tensors& constants = layer.linear->constants;
+        block.layers.push_back(
+            {constants.at("weight"), constants.find("bias"), rows_of(layer.value), layer.activation});
     }
-    node.op->record_with(recorder_, node.attributes, in, out, last.op->activation(last.attributes));
+    if (fused.other) block.other = rows_of(*fused.other);
+    block.pairing = fused.pairing;
+    block.after = fused.after;
+    linear_block(recorder_, block);
 }
 
 void NodeRecorder::record_recurrent(const Node& node, const Tensors& states)
@@ -190,11 +192,11 @@ struct Recorders {
         }
     }
 
-    void take(const Node& node, const Node& last, bool is_in_step, bool is_in_observe)
+    void take(const Node& node, size_t index, const Fusion& steps, const Fusion& observations)
     {
-        if (is_in_step) stepper.record(node, last);
-        if (is_in_step) prefiller.record(node, last);
-        if (is_in_observe) observer.record(node, last);
+        record(stepper, node, index, steps);
+        record(prefiller, node, index, steps);
+        record(observer, node, index, observations);
     }
 
     void take_recurrent(const NodeState& state, bool is_in_step, bool is_in_observe)
@@ -211,11 +213,17 @@ struct Recorders {
         prefiller.record_read(node, state.kept);
         observer.record_observe(node, state.kept);
         if (!has_solve(node)) return;
-        solve.list.set_label(node.name.substr(node.name.find(": ") + 2) + " solve");
+        solve.list.set_label(short_name(node) + " solve");
         node.op->context->solve(solve, node.attributes, context_shapes(model, node), state.kept, state.report,
                                 block_map);
     }
 
+    static void record(NodeRecorder& recorder, const Node& node, size_t index, const Fusion& fusion)
+    {
+        if (fusion.places[index] == NodePlace::alone) recorder.record(node);
+        const auto fused = fusion.launches.find(index);
+        if (fused != fusion.launches.end()) recorder.record_fused(fused->second);
+    }
     static SlotMap step_map_of(const SessionLayout& layout)
     {
         return {layout.step.streams.offset, kNone, layout.step.positions.offset, layout.window_streams};
@@ -239,17 +247,18 @@ ProgramLists record_programs(const Model& model, const SessionLayout& layout)
     ProgramLists lists;
     Recorders recorders(model, layout, lists);
     const Plan plan = plan_nodes(model);
+    const Fusion steps = fuse_nodes(model, plan.step, layout.shares_launches);
+    const Fusion observations = fuse_nodes(model, plan.observe, layout.shares_launches);
     auto state = layout.nodes.begin();
     for (size_t i = 0; i < model.nodes().size(); ++i) {
         const Node& node = model.nodes()[i];
-        const size_t last = plan.last[i];
-        if (plan.is_taken[i] || (!plan.step[last] && !plan.observe[last])) continue;
+        if (!plan.step[i] && !plan.observe[i]) continue;
         if (is_recurrent(node))
             recorders.take_recurrent(*state++, plan.step[i], plan.observe[i]);
         else if (node.is_context)
             recorders.take_context(model, *state++);
         else
-            recorders.take(node, model.nodes()[last], plan.step[last], plan.observe[last]);
+            recorders.take(node, i, steps, observations);
     }
     return lists;
 }

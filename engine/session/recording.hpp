@@ -2,6 +2,7 @@
 // record them. Used by plan_session alone.
 #pragma once
 
+#include "session/fusion.hpp"
 #include "session/layout.hpp"
 
 #include <functional>
@@ -20,10 +21,6 @@ struct Extent {
 struct Plan {
     std::vector<bool> step;
     std::vector<bool> observe;
-    /// The node whose pointwise function node i takes over, or i itself.
-    std::vector<size_t> last;
-    /// Nodes that an earlier one has taken over.
-    std::vector<bool> is_taken;
 };
 Plan plan_nodes(const Model& model);
 
@@ -53,8 +50,8 @@ public:
 
     /// Fixes where a value lies: model inputs, and outputs that go to the io arena.
     void place(uint32_t value, const Tensor& tensor) { places_[value] = tensor; }
-    /// The node itself, with the pointwise function of `last` where that is another node.
-    void record(const Node& node, const Node& last);
+    void record(const Node& node);
+    void record_fused(const FusedNodes& fused);
     void record_recurrent(const Node& node, const Tensors& states);
     void record_observe(const Node& node, const Tensors& states);
     void record_read(const Node& node, const Tensors& states);
@@ -63,6 +60,7 @@ private:
     [[nodiscard]] Tensors inputs(const Node& node, const std::function<bool(const Port&)>& is_wanted);
     [[nodiscard]] Tensors outputs(const Node& node, const Tensors& in);
     Tensor place_of(uint32_t value);
+    [[nodiscard]] Tensor rows_of(uint32_t value);
     void label(const Node& node, const char* half);
 
     const Model& model_;

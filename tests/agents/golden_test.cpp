@@ -75,6 +75,9 @@ void follows_its_rollout(std::string_view name)
                          std::vector<float>(golden.begin(), golden.begin() + first)) < kFirstTolerance);
     CHECK(relative_error(found, golden) < kWholeTolerance);
     CHECK(same_bits(replay(session, 2), found)); // in another stream, beside the first
+    options.shares_launches = false;
+    Session apart(model, options);
+    CHECK(same_bits(replay(apart, 0), found));
 }
 
 } // namespace
