@@ -11,6 +11,11 @@ bool overlap(const Slice& a, const Slice& b)
     return a.arena == b.arena && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
 }
 
+bool same(const Slice& a, const Slice& b)
+{
+    return a.arena == b.arena && a.offset == b.offset && a.bytes == b.bytes;
+}
+
 bool any_overlap(const std::vector<Slice>& a, const std::vector<Slice>& b)
 {
     return std::any_of(a.begin(), a.end(), [&](const Slice& x) {
@@ -63,7 +68,11 @@ uint64_t LaunchList::bytes_moved() const
 {
     uint64_t bytes = 0;
     for (const Launch& launch : launches_) {
-        for (const Slice& slice : launch.reads) bytes += slice.bytes;
+        for (auto read = launch.reads.begin(); read != launch.reads.end(); ++read) {
+            // A launch that reads a tensor for two ends moves it once.
+            if (std::none_of(launch.reads.begin(), read, [&](const Slice& other) { return same(*read, other); }))
+                bytes += read->bytes;
+        }
         for (const Slice& slice : launch.writes) bytes += slice.bytes;
     }
     return bytes;

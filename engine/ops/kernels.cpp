@@ -1,6 +1,7 @@
 #include "ops/kernels.hpp"
 
 #include "base/hash.hpp"
+#include "ops/linear.hpp"
 #include "ops/linear_recurrence.hpp"
 #include "ops/log_attention.hpp"
 #include "ops/query_solve.hpp"
@@ -33,6 +34,8 @@
 #include "spirv/linear_attention_sharded.h"
 #include "spirv/linear_attention_software_storage.h"
 #include "spirv/linear_attention_software_texels.h"
+#include "spirv/linear_chain.h"
+#include "spirv/linear_chain_halves.h"
 #include "spirv/linear_halves.h"
 #include "spirv/local_attention.h"
 #include "spirv/local_keep.h"
@@ -98,6 +101,8 @@ const Shader kernel_intention{"kernel_intention", kernel_intention_spirv};
 const Shader lara{"lara", lara_spirv};
 const Shader linear{"linear", linear_spirv};
 const Shader linear_halves{"linear_halves", linear_halves_spirv};
+const Shader linear_chain{"linear_chain", linear_chain_spirv};
+const Shader linear_chain_halves{"linear_chain_halves", linear_chain_halves_spirv};
 const Shader linear_attention{"linear_attention", linear_attention_spirv};
 const Shader linear_attention_sharded{"linear_attention_sharded", linear_attention_sharded_spirv};
 const Shader linear_attention_chunk_decay{"linear_attention_chunk_decay", linear_attention_chunk_decay_spirv};
@@ -157,6 +162,7 @@ std::vector<KernelChoice> table_of(const Caps& caps)
     const bool is_chunked = !caps.is_software && !caps.is_host;
     const std::string chunks = is_chunked ? "64 tokens and more of up to 64 streams and heads, not normalised"
                                           : "none: token by token is less work for a processor";
+    const std::string chain = fmt::format("two layers in a row, {} tokens and more: software drivers", kLeastChainRows);
     const uint32_t most = max_shared_unknowns(caps, 1);
     const uint32_t widest = max_shared_query_width(caps);
     return {
@@ -192,6 +198,8 @@ std::vector<KernelChoice> table_of(const Caps& caps)
          "F and E of 16, 32, 64 or 128, not normalised: software drivers with subgroup operations"},
         {&kernels::linear_attention_software_texels, shares_by_subgroup(caps) && caps.has_state_texels,
          "the same, where a texel buffer holds any arena: it is faster to read there"},
+        {&kernels::linear_chain, caps.is_software, chain},
+        {&kernels::linear_chain_halves, caps.is_software, chain + ", " + halves},
         {&kernels::linear_halves, true, halves},
         {&kernels::local_attention, true, "eva, lara"},
         {&kernels::local_keep, true, "eva, token by token"},

@@ -31,6 +31,8 @@ extern const Shader kernel_intention;
 extern const Shader lara;
 extern const Shader linear;
 extern const Shader linear_halves;
+extern const Shader linear_chain;
+extern const Shader linear_chain_halves;
 extern const Shader linear_attention;
 extern const Shader linear_attention_sharded;
 extern const Shader linear_attention_chunk_decay;

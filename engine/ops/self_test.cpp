@@ -247,6 +247,20 @@ void run_whole(Device& device, Twin& twin, const SelfTestCheck& check, Findings&
     }
 }
 
+/// Linear layers that share a launch, as only sessions make them.
+void run_layers(Device& device, Twin& twin, DType dtype, Findings& findings)
+{
+    const SelfTestLayers layers = self_test_layers(twin.caps(), dtype);
+    Arenas arenas;
+    const auto weights = twin.allocate(MemoryKind::device, 4 * layers.weights.size(), "self-test");
+    const auto activations = twin.allocate(MemoryKind::device, 4 * layers.activations.size(), "self-test");
+    weights->write(0, std::as_bytes(std::span(layers.weights)));
+    activations->write(0, std::as_bytes(std::span(layers.activations)));
+    arenas.memory[static_cast<size_t>(Arena::weights)] = weights.get();
+    arenas.memory[static_cast<size_t>(Arena::activations)] = activations.get();
+    Trial(device, twin, arenas).run(layers.list, findings);
+}
+
 /// Kernels that sessions launch and no operator does by itself: appending rows, and moving streams.
 void run_session_kernels(Device& device, Twin& twin, Findings& findings)
 {
@@ -299,6 +313,7 @@ Findings run_checks(Device& device, const std::vector<SelfTestCheck>& checks)
         const OperatorProgram program(twin, check.op, Json::parse(check.attributes), check.inputs, check.keeps_states);
         Trial(device, twin, program.arenas()).run(program.launches(), findings);
     }
+    for (const DType dtype : {DType::f32, DType::f16}) run_layers(device, twin, dtype, findings);
     run_session_kernels(device, twin, findings);
     return findings;
 }

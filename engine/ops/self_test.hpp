@@ -17,12 +17,23 @@ struct SelfTestCheck {
     std::string_view op;
     std::string attributes; // JSON
     std::vector<NamedArray> inputs;
-    bool is_whole = false; // the host works in other steps than the kernels: only the outputs can be compared
+    bool is_whole = false;     // the host works in other steps than the kernels: only the outputs can be compared
     bool keeps_states = false; // token by token, as a node of a session
 };
 
 /// Checks that between them launch every kernel that some operator launches by itself.
 std::vector<SelfTestCheck> self_test_checks();
+
+/// Launches of linear layers that share one, and what their arenas hold before.
+struct SelfTestLayers {
+    LaunchList list;
+    std::vector<uint32_t> weights;
+    std::vector<float> activations;
+};
+
+/// A norm with three layers that read it, a layer added to another value, and two layers in a row. Weights are f32 or
+/// f16.
+SelfTestLayers self_test_layers(const Caps& caps, DType dtype);
 
 /// Tests the device, tells it which kernels to refuse, and returns the verdict:
 /// {device, driver, driver_version, vendor_id, device_id, engine, spirv_hash, abilities: {…}, us,

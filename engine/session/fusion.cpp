@@ -7,12 +7,11 @@ namespace {
 
 class Fuser {
 public:
-    Fuser(const Model& model, const std::vector<bool>& runs)
-        : model_(model), runs_(runs), nodes_(model.nodes()), readers_(model.values().size()),
-          writers_(model.values().size(), kNobody), is_output_(model.values().size())
+    Fuser(const Model& model, const std::vector<bool>& runs, uint32_t tokens)
+        : model_(model), tokens_(tokens), nodes_(model.nodes()), readers_(model.values().size()),
+          writers_(model.values().size(), kNobody), is_output_(model.values().size()), fusion_(keep_apart(runs))
     {
         for (size_t i = 0; i < nodes_.size(); ++i) {
-            fusion_.places.push_back(runs[i] ? NodePlace::alone : NodePlace::absent);
             if (!runs[i]) continue;
             for (const Connection& connection : nodes_[i].inputs) readers_[connection.value].push_back(i);
             for (const uint32_t value : nodes_[i].outputs) writers_[value] = i;
@@ -83,10 +82,11 @@ private:
         return layer;
     }
 
+    static DType type_of(const FusedLayer& layer) { return layer.linear->constants.at("weight").dtype; }
+
     /// Whether a launch can take both: weights of one type, outputs in one arena.
     [[nodiscard]] bool go_together(const FusedLayer& a, const FusedLayer& b) const
     {
-        const auto type_of = [](const FusedLayer& layer) { return layer.linear->constants.at("weight").dtype; };
         return type_of(a) == type_of(b) && is_output_[a.value] == is_output_[b.value] &&
                width_of(a.value) <= kMaxLayerColumns && width_of(b.value) <= kMaxLayerColumns / kMaxLayers;
     }
@@ -104,10 +104,26 @@ private:
         }
     }
 
-    /// What is done to the only layer's output and another value.
+    /// A second layer, where it is the only reader of what the first one makes.
+    void take_next(Draft& draft) const
+    {
+        const FusedLayer& first = draft.fused.layers.front();
+        const size_t next = only_reader(first.value);
+        if (next == kNobody || !is_free_linear(next)) return;
+        const DType type = type_of(first);
+        const uint32_t columns = width_of(nodes_[next].outputs.front());
+        if (width_of(draft.fused.source) > kMaxChainWidth || width_of(first.value) > kMaxChainHidden ||
+            columns > kMaxChainColumns || type_of({&nodes_[next], 0}) != type ||
+            !suits_chain(model_.device().caps(), tokens_, type == DType::f16))
+            return;
+        draft.fused.is_chain = true;
+        draft.fused.layers.push_back(make_layer(draft, next));
+    }
+
+    /// What is done to the last layer's output and another value.
     void take_pair(Draft& draft) const
     {
-        FusedLayer& layer = draft.fused.layers.front();
+        FusedLayer& layer = draft.fused.layers.back();
         const size_t reader = only_reader(layer.value);
         if (reader == kNobody || !nodes_[reader].op->pair) return;
         const Node& node = nodes_[reader];
@@ -131,7 +147,10 @@ private:
         const size_t norm = norm_of(draft.fused.source);
         draft.fused.layers.push_back(make_layer(draft, first));
         take_siblings(draft, first);
-        if (draft.fused.layers.size() == 1) take_pair(draft);
+        if (draft.fused.layers.size() == 1) {
+            take_next(draft);
+            take_pair(draft);
+        }
         // Everything is there once the first layer's input and the second operand of a pair are.
         const size_t place = draft.fused.other ? *std::max_element(draft.nodes.begin(), draft.nodes.end()) : first;
         if (norm != kNobody) {
@@ -149,7 +168,7 @@ private:
     }
 
     const Model& model_;
-    const std::vector<bool>& runs_;
+    uint32_t tokens_;
     const std::vector<Node>& nodes_;
     std::vector<std::vector<size_t>> readers_; // by value: nodes that run, one for each of their inputs
     std::vector<size_t> writers_;              // by value
@@ -159,9 +178,13 @@ private:
 
 } // namespace
 
-Fusion fuse_nodes(const Model& model, const std::vector<bool>& runs, bool is_on)
+Fusion fuse_nodes(const Model& model, const std::vector<bool>& runs, uint32_t tokens)
 {
-    if (is_on) return Fuser(model, runs).fuse();
+    return Fuser(model, runs, tokens).fuse();
+}
+
+Fusion keep_apart(const std::vector<bool>& runs)
+{
     Fusion fusion;
     for (const bool is_run : runs) fusion.places.push_back(is_run ? NodePlace::alone : NodePlace::absent);
     return fusion;

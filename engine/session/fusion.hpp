@@ -23,7 +23,8 @@ struct FusedNodes {
     uint32_t source;                // value: what the norm reads, or the layers where there is none
     const Node* norm = nullptr;
     std::vector<FusedLayer> layers;
-    std::optional<uint32_t> other; // value: second operand of what is done to the only layer
+    bool is_chain = false;         // two layers, and the second one reads what the first one makes
+    std::optional<uint32_t> other; // value: second operand of what is done to the only layer, or to the last of a chain
     Pairing pairing = Pairing::none;
     Activation after = Activation::identity;
 };
@@ -39,7 +40,10 @@ struct Fusion {
     std::map<size_t, FusedNodes> launches; // by the node in whose place each stands, the last of those it waits for
 };
 
-/// Of a program that runs the nodes that `runs` says; is_on: whether any may share a launch.
-Fusion fuse_nodes(const Model& model, const std::vector<bool>& runs, bool is_on);
+/// Of a program that runs the nodes that `runs` says, for so many tokens at a time. Which layers make a chain depends
+/// on these.
+Fusion fuse_nodes(const Model& model, const std::vector<bool>& runs, uint32_t tokens);
+/// A launch for each node.
+Fusion keep_apart(const std::vector<bool>& runs);
 
 } // namespace gramian

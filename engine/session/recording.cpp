@@ -111,9 +111,12 @@ void NodeRecorder::record_fused(const FusedNodes& fused)
     }
     for (const FusedLayer& layer : fused.layers) {
         const Tensors& constants = layer.linear->constants;
-        block.layers.push_back(
-            {constants.at("weight"), constants.find("bias"), rows_of(layer.value), layer.activation});
+        const bool is_kept = fused.is_chain && &layer == &fused.layers.front(); // it lies nowhere
+        const Tensor like = rows_of(is_kept ? fused.layers.back().value : layer.value);
+        const Tensor y{like.arena, like.offset, {like.shape[0], model_.values()[layer.value].size}};
+        block.layers.push_back({constants.at("weight"), constants.find("bias"), y, layer.activation});
     }
+    block.is_chain = fused.is_chain;
     if (fused.other) block.other = rows_of(*fused.other);
     block.pairing = fused.pairing;
     block.after = fused.after;
@@ -168,6 +171,18 @@ Tensors context_shapes(const Model& model, const Node& node)
 
 namespace {
 
+struct Fusions {
+    Fusion step, prefill, observe;
+};
+
+Fusions fuse_programs(const Model& model, const SessionLayout& layout, const Plan& plan)
+{
+    if (!layout.shares_launches) return {keep_apart(plan.step), keep_apart(plan.step), keep_apart(plan.observe)};
+    const uint32_t block = layout.slots * layout.tokens;
+    return {fuse_nodes(model, plan.step, layout.window_streams), fuse_nodes(model, plan.step, block),
+            fuse_nodes(model, plan.observe, block)};
+}
+
 /// The recorders of the four programs, side by side: every node goes to those that run it.
 struct Recorders {
     Recorders(const Model& model, const SessionLayout& layout, ProgramLists& lists)
@@ -192,11 +207,11 @@ struct Recorders {
         }
     }
 
-    void take(const Node& node, size_t index, const Fusion& steps, const Fusion& observations)
+    void take(const Node& node, size_t index, const Fusions& fusions)
     {
-        record(stepper, node, index, steps);
-        record(prefiller, node, index, steps);
-        record(observer, node, index, observations);
+        record(stepper, node, index, fusions.step);
+        record(prefiller, node, index, fusions.prefill);
+        record(observer, node, index, fusions.observe);
     }
 
     void take_recurrent(const NodeState& state, bool is_in_step, bool is_in_observe)
@@ -247,8 +262,7 @@ ProgramLists record_programs(const Model& model, const SessionLayout& layout)
     ProgramLists lists;
     Recorders recorders(model, layout, lists);
     const Plan plan = plan_nodes(model);
-    const Fusion steps = fuse_nodes(model, plan.step, layout.shares_launches);
-    const Fusion observations = fuse_nodes(model, plan.observe, layout.shares_launches);
+    const Fusions fusions = fuse_programs(model, layout, plan);
     auto state = layout.nodes.begin();
     for (size_t i = 0; i < model.nodes().size(); ++i) {
         const Node& node = model.nodes()[i];
@@ -258,7 +272,7 @@ ProgramLists record_programs(const Model& model, const SessionLayout& layout)
         else if (node.is_context)
             recorders.take_context(model, *state++);
         else
-            recorders.take(node, i, steps, observations);
+            recorders.take(node, i, fusions);
     }
     return lists;
 }

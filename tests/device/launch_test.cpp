@@ -151,6 +151,8 @@ TEST_CASE("launch list: bytes moved are the bytes of all slices, read and writte
     const uint64_t large = uint64_t{1} << 40;
     list.append(launch_of({{Arena::weights, 0, large}}, {{Arena::state, 0, large}}));
     CHECK(list.bytes_moved() == 224 + 2 * large);
+    list.append(launch_of({{Arena::io, 0, 8}, {Arena::io, 8, 8}, {Arena::io, 0, 8}}, {{Arena::io, 0, 8}}));
+    CHECK(list.bytes_moved() == 224 + 2 * large + 24); // what is read for two ends counts once
 }
 
 TEST_CASE("launch list: every launch keeps the label that was set before it")

@@ -8,6 +8,7 @@ using namespace gramian;
 namespace {
 
 constexpr uint32_t kStreams = 6; // more than a workgroup takes at a time
+constexpr uint32_t kMany = 37;   // enough for chains of layers
 
 /// A model that grows node by node, with seeded weights.
 struct Network {
@@ -94,16 +95,16 @@ bool are_same(const Rows& a, const Rows& b)
 }
 
 /// Steps and sequences of several streams with shared launches and without; the launches of a step with them.
-uint32_t compare(const ModelFile& file)
+uint32_t compare(const ModelFile& file, uint32_t streams = kStreams)
 {
     const Model model = file.parse(test_device());
     const uint32_t size = model.inputs()[0].size;
-    Session shared = make(model, true);
-    Session apart = make(model, false);
+    Session shared = make(model, true, streams);
+    Session apart = make(model, false, streams);
     CHECK(apart.step_dispatches() == model.nodes().size());
     CHECK(shared.step_bytes_moved() <= apart.step_bytes_moved());
     for (uint64_t t = 0; t < 2; ++t) {
-        const std::vector<float> x = random_values(100 + t, size_t{kStreams} * size);
+        const std::vector<float> x = random_values(100 + t, size_t{streams} * size);
         CHECK(are_same(run(shared, x), run(apart, x)));
     }
     const std::vector<float> x = random_values(200, size_t{5 + 37 + 1} * size);
@@ -145,6 +146,43 @@ TEST_CASE("fusion: a block of a policy takes five launches, with the bits of twe
     CHECK(compare(policy(1, DType::f32).file) == 2 + 5);
     CHECK(compare(policy(3, DType::f32).file) == 2 + 3 * 5);
     CHECK(compare(policy(2, DType::f16).file) == 2 + 2 * 5);
+}
+
+TEST_CASE("fusion: two layers in a row of many streams take one launch on a processor")
+{
+    const Caps& caps = test_device().caps();
+    const uint32_t saved = caps.is_software || caps.is_host ? 1 : 0;
+    for (const DType dtype : {DType::f32, DType::f16}) CHECK(compare(policy(2, dtype).file, kMany) == 12 - 2 * saved);
+    const auto launches = [](uint32_t width, uint32_t hidden, uint32_t columns, bool has_norm, bool has_bias) {
+        CAPTURE(width);
+        CAPTURE(hidden);
+        CAPTURE(columns);
+        Network network(width, {{"y", columns}});
+        if (has_norm) network.norm("rms_norm", "x", "n", width);
+        network.linear(has_norm ? "n" : "x", "h", width, hidden, has_bias);
+        network.node("activation", {"h"}, "a", {{"kind", "tanh"}});
+        network.linear("a", "y", hidden, columns, has_bias);
+        return compare(network.file, kMany);
+    };
+    CHECK(launches(1, 1, 1, false, true) == 2 - saved);
+    CHECK(launches(5, 66, 3, true, false) == 2 - saved);
+    CHECK(launches(256, 512, 129, true, true) == 2 - saved);
+    CHECK(launches(64, 64, 64, false, false) == 2 - saved);
+    CHECK(launches(257, 64, 64, false, true) == 2); // of x, and of what lies between: they do not fit
+    CHECK(launches(64, 513, 64, true, true) == 2);
+}
+
+TEST_CASE("fusion: no chain takes a layer that leaves the model, or is read twice")
+{
+    Network leaves(8, {{"a", 8}, {"y", 3}});
+    leaves.linear("x", "a", 8, 8);
+    leaves.linear("a", "y", 8, 3);
+    CHECK(compare(leaves.file, kMany) == 2);
+    Network twice(8, {{"y", 8}});
+    twice.linear("x", "a", 8, 8);
+    twice.linear("a", "b", 8, 8);
+    twice.node("add", {"a", "b"}, "y");
+    CHECK(compare(twice.file, kMany) == 2);
 }
 
 TEST_CASE("fusion: a stream's bits depend neither on how many streams there are nor on its place")

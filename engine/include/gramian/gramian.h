@@ -278,8 +278,8 @@ GRAMIAN_API gramian_status gramian_session_restore_file(gramian_session* session
                                                         uint32_t stream_count, const char* path,
                                                         uint32_t on_any_device);
 
-/* Time of every node in the last step or the last block of a prefill, as JSON [{"node","us"}]; needs options.profile. Nodes that share a
- * launch are one entry: "node 1 (rms_norm) + node 2 (linear)". Lives until the next call. */
+/* Time of every node in the last step or the last block of a prefill, as JSON [{"node","us"}]; needs options.profile.
+ * Nodes that share a launch are one entry: "node 1 (rms_norm) + node 2 (linear)". Lives until the next call. */
 GRAMIAN_API const char* gramian_session_profile_json(gramian_session* session);
 GRAMIAN_API void gramian_session_destroy(gramian_session* session);
 
