@@ -33,14 +33,12 @@ void main()
 {
     uint column = find_columns() + gl_LocalInvocationID.x;
     row = gl_WorkGroupID.y * kRows;
-    vec4 mean;
-    vec4 factor;
-    measure_inputs(mean, factor);
+    measure_inputs();
     bool has_column = column < own.columns;
     vec4 sums = first_sums(column, has_column);
     uint vectors = (p.width + 3) / 4;
     for (uint start = 0; start < vectors; start += kChunk) {
-        stage_inputs(start, mean, factor);
+        stage_inputs(start);
         uint count = has_column ? min(kChunk, vectors - start) : 0;
         sums = add_products(sums, start * own.columns + column, count, 0, kChunk);
     }

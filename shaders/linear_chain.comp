@@ -27,10 +27,8 @@ void make_hidden(uint vectors)
 void main()
 {
     row = gl_WorkGroupID.y * kRows;
-    vec4 mean;
-    vec4 factor;
-    measure_inputs(mean, factor);
-    stage_inputs(0, mean, factor);
+    measure_inputs();
+    stage_inputs(0);
     make_hidden((p.width + 3) / 4);
     barrier();
     uint vectors = (own.columns + 3) / 4;

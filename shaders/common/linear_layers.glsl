@@ -25,7 +25,9 @@ layout(push_constant) uniform Push { LinearParameters p; };
 const uint kRows = 4;
 const uint kChunk = 64; // vectors of x staged at a time: 256 inputs
 const uint kNoNorm = 3;
-shared vec4 staged[kStaged];
+const uint kMean = kStaged; // behind x, of every row: registers would not do on every GPU
+const uint kFactor = kStaged + 1;
+shared vec4 staged[kNorm < kNoNorm ? kStaged + 2 : kStaged];
 
 #define Rows vec4
 #define partial staged
@@ -46,15 +48,15 @@ vec4 load_rows(uint channel)
 }
 
 // As in norm.comp, to the bit; 0 behind the last channel.
-vec4 normalize_inputs(vec4 x, uint input_0, float mean, float factor)
+vec4 normalize_inputs(vec4 x, uint r, uint input_0)
 {
-    precise vec4 y = (x - mean) * factor;
+    precise vec4 y = (x - staged[kMean][r]) * staged[kFactor][r];
     if (p.gain != kNone) y *= weight_vectors[(p.gain + input_0) / 4];
     if (p.shift != kNone) y += weight_vectors[(p.shift + input_0) / 4];
     return mix(vec4(0.0), y, lessThan(uvec4(0, 1, 2, 3) + input_0, uvec4(p.width)));
 }
 
-vec4 load_inputs(uint r, uint input_0, float mean, float factor)
+vec4 load_inputs(uint r, uint input_0)
 {
     vec4 x = vec4(0.0);
     if (row + r < p.rows) {
@@ -63,29 +65,35 @@ vec4 load_inputs(uint r, uint input_0, float mean, float factor)
         if (input_0 + 1 < p.width) x.y = load(kXArena, at + 1);
         if (input_0 + 2 < p.width) x.z = load(kXArena, at + 2);
         if (input_0 + 3 < p.width) x.w = load(kXArena, at + 3);
-        if (kNorm < kNoNorm && input_0 < p.width) x = normalize_inputs(x, input_0, mean, factor);
+        if (kNorm < kNoNorm && input_0 < p.width) x = normalize_inputs(x, r, input_0);
     }
     return x;
 }
 
-// Mean and factor of every row, where there is a norm.
-void measure_inputs(out vec4 mean, out vec4 factor)
+// Where there is a norm.
+void measure_inputs()
 {
-    mean = vec4(0.0);
-    factor = vec4(0.0);
-    if (kNorm < kNoNorm) measure_rows(kNorm, p.width, p.epsilon, mean, factor);
+    if (kNorm < kNoNorm) {
+        vec4 mean;
+        vec4 factor;
+        measure_rows(kNorm, p.width, p.epsilon, mean, factor);
+        if (gl_LocalInvocationID.x == 0) {
+            staged[kMean] = mean;
+            staged[kFactor] = factor;
+        }
+    }
 }
 
 // A chunk of vectors from the given one on.
-void stage_inputs(uint first, vec4 mean, vec4 factor)
+void stage_inputs(uint first)
 {
     uint lane = gl_LocalInvocationID.x;
     uint input_0 = 4 * (first + lane);
     barrier();
-    staged[lane] = load_inputs(0, input_0, mean.x, factor.x);
-    staged[kChunk + lane] = load_inputs(1, input_0, mean.y, factor.y);
-    staged[2 * kChunk + lane] = load_inputs(2, input_0, mean.z, factor.z);
-    staged[3 * kChunk + lane] = load_inputs(3, input_0, mean.w, factor.w);
+    staged[lane] = load_inputs(0, input_0);
+    staged[kChunk + lane] = load_inputs(1, input_0);
+    staged[2 * kChunk + lane] = load_inputs(2, input_0);
+    staged[3 * kChunk + lane] = load_inputs(3, input_0);
     barrier();
 }
 
