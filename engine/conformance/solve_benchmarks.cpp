@@ -6,6 +6,8 @@
 #include "ops/ridge_solve_cases.hpp"
 #include "ops/ridge_solve_twin.hpp"
 
+#include <optional>
+
 #if __has_include(<Eigen/Cholesky>)
 #include <Eigen/Cholesky>
 #endif
@@ -85,7 +87,7 @@ std::function<void()> eigen(Device& /*device*/, const Problem& problem)
     struct Work {
         std::vector<float> a, rhs, x;
         Shape shape;
-        Eigen::LLT<Eigen::MatrixXf> factor;
+        std::optional<Eigen::LLT<Eigen::MatrixXf>> factor;
     };
     const auto floats = [&](const char* name) {
         const std::vector<double> values = problem.doubles(name);
@@ -96,7 +98,7 @@ std::function<void()> eigen(Device& /*device*/, const Problem& problem)
     work->rhs = floats("rhs");
     work->x.resize(work->rhs.size());
     work->shape = problem.shape("rhs");
-    work->factor = Eigen::LLT<Eigen::MatrixXf>(work->shape[1]);
+    work->factor.emplace(work->shape[1]);
     const auto solve = [work] {
         const Eigen::Index n = work->shape[1];
         const Eigen::Index columns = work->shape[2];
@@ -104,10 +106,10 @@ std::function<void()> eigen(Device& /*device*/, const Problem& problem)
         for (Eigen::Index b = 0; b < work->shape[0]; ++b) {
             a = Eigen::Map<const Matrix>(&work->a[static_cast<size_t>(b * n * n)], n, n);
             a.diagonal().array() += static_cast<float>(kRidge.alpha) * a.trace() / static_cast<float>(n);
-            work->factor.compute(a);
+            work->factor->compute(a);
             const auto at = static_cast<size_t>(b * n * columns);
             Eigen::Map<Matrix>(&work->x[at], n, columns) =
-                work->factor.solve(Eigen::Map<const Matrix>(&work->rhs[at], n, columns));
+                work->factor->solve(Eigen::Map<const Matrix>(&work->rhs[at], n, columns));
         }
     };
     solve();

@@ -54,8 +54,10 @@ PackedConstant pack_constant(const Port& port, std::span<const float> values, co
 {
     const bool stays_half =
         stored == DType::f16 && port.halves && !caps.refuses(port.halves->name) && fits_halves(values);
-    const std::vector<float> packed = port.pack ? port.pack(values, shape) : std::vector<float>();
-    const std::span<const float> ordered = port.pack ? std::span<const float>(packed) : values;
+    // What is packed is a matrix; its operator is still to refuse what is none.
+    const bool is_packed = port.pack && shape.rank() == 2;
+    const std::vector<float> packed = is_packed ? port.pack(values, shape) : std::vector<float>();
+    const std::span<const float> ordered = is_packed ? std::span<const float>(packed) : values;
     if (stays_half) return {words_of_halves(ordered), DType::f16};
     return {words_of(ordered), DType::f32};
 }
