@@ -31,7 +31,7 @@ constexpr RidgeRow kRows[] = {
     {"p64_k1_b4", 4, 64, 1},
     {"p65_k2_b1", 1, 65, 2},
     {"p64_k64_b1", 1, 64, 64, 0, {}, 1, false},
-    {"p64_k65_b1", 1, 64, 65, 0, {}, 1, false},
+    {"p64_k65_b3", 3, 64, 65, 0, {}, 1, false}, // more columns than a lane solves: workgroups even where lanes solve
     {"p33_k256_b1", 1, 33, 256, 0, {}, 1, false},
     {"p127_k3_b1", 1, 127, 3, 0, {}, 1, false},
     {"p128_k1_b2", 2, 128, 1},

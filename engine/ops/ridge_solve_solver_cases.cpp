@@ -57,6 +57,7 @@ const std::vector<SolverRow>& rows()
             {"cg_n60_p17_k3_b2", 2, 60, 17, 3, solver("cg", 1e-2, 60), 1, 1, {2e-5, 1e-4}},
             {"cg_rotated_n60_p16_k3_b2", 2, 60, 16, 3, solver("cg", 1e-4, 300), 100, 1, {1e-3, 5e-3}},
             {"cg_scale1e-10_n60_p17_k3_b1", 1, 60, 17, 3, solver("cg", 1e-2, 60), 1, 1e-10, {2e-5, 1e-4}},
+            {"cg_scale1e-15_n60_p1_k8_b1", 1, 60, 1, 8, solver("cg", 1e-2, 60), 1, 1e-15, {2e-5, 1e-4}, false},
             {"cg_scale1e15_n60_p17_k3_b1", 1, 60, 17, 3, solver("cg", 1e-2, 60), 1, 1e15, {2e-5, 1e-4}},
             {"qr_n60_p16_k3_b2", 2, 60, 16, 3, solver("qr", 1e-4), 1, 1, {1e-5, 5e-5}},
             {"qr_n9_p33_k2_b2", 2, 9, 33, 2, solver("qr", 1e-2), 1, 1, {1e-5, 5e-5}}, // underdetermined

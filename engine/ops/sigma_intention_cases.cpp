@@ -27,6 +27,7 @@ constexpr SigmaRow kRows[] = {
     {"kernel_n1_d1_e1", R"({"form":"kernel","alpha":0.5})", 1, 1, 1, 1, 1, 1},
     {"kernel_n20_h3_d5_e7", R"({"form":"kernel","alpha":0.2})", 2, 20, 33, 3, 5, 7}, // more queries than share a system
     {"kernel_n63_d8_e65", R"({"form":"kernel","alpha":0.2})", 1, 63, 2, 1, 8, 65},
+    {"kernel_large_scores_n20_d8_e3", R"({"form":"kernel","alpha":0.2,"score_scale":20})", 1, 20, 2, 1, 8, 3}, // e^400
     {"kernel_n65_d8_e3", R"({"form":"kernel","alpha_relative":0.5})", 1, 65, 2, 1, 8, 3},
     {"kernel_n256_d4_e2", R"({"form":"kernel","alpha":0.3})", 1, 256, 3, 1, 4, 2, false}, // the most
     {"kernel_causal_n20_h3_d5_e7", R"({"form":"kernel","alpha":0.3,"causal":true})", 2, 20, 20, 3, 5, 7},

@@ -128,6 +128,9 @@ get_arm64dev() {
     extract_packages arm64dev arm64 bookworm bookworm libfmt-dev libpugixml-dev nlohmann-json3-dev libcli11-dev \
         libvulkan-dev libvulkan-volk-dev \
         android-platform-frameworks-native-headers android-liblog-dev android-libnativehelper-dev
+    # What they depend on is in the part arm64, and newer: the drivers there need it so.
+    find "$dir/arm64dev.new/root/usr/lib/aarch64-linux-gnu" -maxdepth 1 -name 'lib*' ! -name 'libfmt*' \
+        ! -name 'libpugixml*' ! -name 'libvulkan*' -delete
     publish arm64dev
 }
 
