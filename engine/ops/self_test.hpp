@@ -6,6 +6,9 @@
 #include "device/device.hpp"
 #include "ops/run_operator.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +37,32 @@ struct SelfTestLayers {
 /// A norm with three layers that read it, a layer added to another value, and two layers in a row. Weights are f32 or
 /// f16.
 SelfTestLayers self_test_layers(const Caps& caps, DType dtype);
+
+/// Worse ones come later.
+enum class Verdict : uint32_t { not_tested, right, does_not_compile, unstable, wrong };
+
+/// What the launches of one kernel came to.
+struct Finding {
+    Verdict verdict = Verdict::not_tested;
+    uint32_t launches = 0;
+    double error = 0;
+    std::string reason;
+
+    void add(Verdict found, double distance, const std::string& why)
+    {
+        ++launches;
+        if (std::isfinite(distance)) error = std::max(error, distance);
+        if (found > verdict) {
+            verdict = found;
+            reason = why;
+        }
+    }
+};
+using Findings = std::map<std::string, Finding, std::less<>>;
+
+/// Runs all checks, and what only sessions launch, on a device that picks kernels by its caps; by kernel, what was
+/// found. Throws timeout or device_lost where a kernel ends the device.
+Findings run_checks(Device& device, const std::vector<SelfTestCheck>& checks);
 
 /// Tests the device, tells it which kernels to refuse, and returns the verdict:
 /// {device, driver, driver_version, vendor_id, device_id, engine, spirv_hash, abilities: {…}, us,

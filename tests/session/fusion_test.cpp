@@ -172,6 +172,16 @@ TEST_CASE("fusion: two layers in a row of many streams take one launch on a proc
     CHECK(launches(64, 513, 64, true, true) == 2);
 }
 
+TEST_CASE("fusion: where the kernel of chains is refused, two launches make the same bits")
+{
+    Device& device = test_device();
+    const std::vector<Refusal> before = device.caps().refused;
+    device.refuse({{"linear_chain", "a test"}, {"linear_chain_halves", "a test"}});
+    const uint32_t launches = compare(policy(1, DType::f32).file, kMany);
+    device.refuse(before);
+    CHECK(launches == 2 + 5);
+}
+
 TEST_CASE("fusion: no chain takes a layer that leaves the model, or is read twice")
 {
     Network leaves(8, {{"a", 8}, {"y", 3}});

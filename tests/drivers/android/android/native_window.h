@@ -1,4 +1,6 @@
 // What android/native_activity.h wants of the window, which Debian's Android headers leave out.
+#pragma once
+
 #include <stdint.h>
 
 typedef struct ANativeWindow ANativeWindow;
