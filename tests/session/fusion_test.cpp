@@ -179,7 +179,7 @@ TEST_CASE("fusion: where the kernel of chains is refused, two launches make the 
     device.refuse({{"linear_chain", "a test"}, {"linear_chain_halves", "a test"}});
     const uint32_t launches = compare(policy(1, DType::f32).file, kMany);
     device.refuse(before);
-    CHECK(launches == 2 + 5);
+    CHECK(launches == (device.caps().is_host ? 2 + 4 : 2 + 5)); // the host has no kernels to refuse
 }
 
 TEST_CASE("fusion: no chain takes a layer that leaves the model, or is read twice")
