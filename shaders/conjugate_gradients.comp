@@ -60,11 +60,13 @@ float reduce_max(float value)
 
 float shift_of(uint row) { return p.ridge == kNone ? alpha : alpha + load(kRidgeArena, ridge_base + row); }
 
+float a_at(uint row, uint column) { return load(kAArena, a_base + row * p.unknowns + column); }
+
 // The preconditioner, relative to the mean, so that no product leaves the range of a float before a does.
 float inverse_diagonal(uint row)
 {
     if (kIsCompat == 1) return 1.0;
-    return (mean + alpha) / (load(kAArena, a_base + row * kUnknowns + row) + shift_of(row));
+    return (mean + alpha) / (a_at(row, row) + shift_of(row));
 }
 
 uint x_at(uint row) { return x_base + row * p.columns; }
@@ -74,9 +76,16 @@ float apply()
 {
     float product = 0.0;
     barrier();
-    for (uint row = gl_LocalInvocationID.x; row < kUnknowns; row += 64) {
+    for (uint row = gl_LocalInvocationID.x; row < p.unknowns; row += 64) {
         float sum = shift_of(row) * direction[row];
-        for (uint k = 0; k < kUnknowns; ++k) sum = fma(load(kAArena, a_base + k * kUnknowns + row), direction[k], sum);
+        uint k = 0;
+        for (; k + 4 <= p.unknowns; k += 4) {
+            sum = fma(a_at(k, row), direction[k], sum);
+            sum = fma(a_at(k + 1, row), direction[k + 1], sum);
+            sum = fma(a_at(k + 2, row), direction[k + 2], sum);
+            sum = fma(a_at(k + 3, row), direction[k + 3], sum);
+        }
+        for (; k < p.unknowns; ++k) sum = fma(a_at(k, row), direction[k], sum);
         image[row] = sum;
         product = fma(sum, direction[row], product);
     }
@@ -86,7 +95,7 @@ float apply()
 float preconditioned_square()
 {
     float square = 0.0;
-    for (uint row = gl_LocalInvocationID.x; row < kUnknowns; row += 64) {
+    for (uint row = gl_LocalInvocationID.x; row < p.unknowns; row += 64) {
         square = fma(residual[row] * inverse_diagonal(row), residual[row], square);
     }
     return reduce_sum(square);
@@ -97,31 +106,31 @@ float begin(uint rhs_base)
 {
     uint lane = gl_LocalInvocationID.x;
     float largest = 0.0;
-    for (uint row = lane; row < kUnknowns; row += 64) {
+    for (uint row = lane; row < p.unknowns; row += 64) {
         largest = max(largest, abs(load(kRhsArena, rhs_base + row * p.columns)));
     }
     float scale = reduce_max(largest);
     if (kIsCompat == 1 || scale == 0.0) scale = 1.0; // the guards are absolute
-    for (uint row = lane; row < kUnknowns; row += 64) {
+    for (uint row = lane; row < p.unknowns; row += 64) {
         float rhs = load(kRhsArena, rhs_base + row * p.columns) / scale;
-        float diagonal = load(kAArena, a_base + row * kUnknowns + row) + shift_of(row);
+        float diagonal = a_at(row, row) + shift_of(row);
         residual[row] = rhs;
         direction[row] = kStartsAtZero == 1 ? 0.0 : rhs / diagonal;
         store(kXArena, x_at(row), direction[row]);
     }
     if (kStartsAtZero == 0) {
         apply();
-        for (uint row = lane; row < kUnknowns; row += 64) residual[row] -= image[row];
+        for (uint row = lane; row < p.unknowns; row += 64) residual[row] -= image[row];
     }
     barrier();
-    for (uint row = lane; row < kUnknowns; row += 64) direction[row] = residual[row] * inverse_diagonal(row);
+    for (uint row = lane; row < p.unknowns; row += 64) direction[row] = residual[row] * inverse_diagonal(row);
     return scale;
 }
 
 void solve(uint kept, uint rhs_base)
 {
     uint lane = gl_LocalInvocationID.x;
-    uint numbers = kept + 2 * kUnknowns;
+    uint numbers = kept + 2 * p.unknowns;
     float scale;
     float square;
     float first_square;
@@ -129,9 +138,9 @@ void solve(uint kept, uint rhs_base)
         scale = begin(rhs_base);
         first_square = square = preconditioned_square();
     } else {
-        for (uint row = lane; row < kUnknowns; row += 64) {
+        for (uint row = lane; row < p.unknowns; row += 64) {
             residual[row] = activation_floats[kept + row];
-            direction[row] = activation_floats[kept + kUnknowns + row];
+            direction[row] = activation_floats[kept + p.unknowns + row];
         }
         scale = activation_floats[numbers];
         square = activation_floats[numbers + 1];
@@ -144,23 +153,23 @@ void solve(uint kept, uint rhs_base)
         is_sound = kIsCompat == 1 || (curvature > 0.0 && curvature < kHuge); // false for NaN
         if (!is_sound) break;
         float stride = kIsCompat == 1 ? square / (curvature + kGuard) : square / curvature;
-        for (uint row = lane; row < kUnknowns; row += 64) {
+        for (uint row = lane; row < p.unknowns; row += 64) {
             float x = load(kXArena, x_at(row));
             store(kXArena, x_at(row), fma(stride, direction[row], x));
             residual[row] = fma(-stride, image[row], residual[row]);
         }
         float next = preconditioned_square();
         float keep = kIsCompat == 1 ? next / (square + kGuard) : next / square;
-        for (uint row = lane; row < kUnknowns; row += 64) {
+        for (uint row = lane; row < p.unknowns; row += 64) {
             direction[row] = fma(keep, direction[row], residual[row] * inverse_diagonal(row));
         }
         square = next;
     }
     is_sound = is_sound && square < kHuge; // false for NaN
     barrier();
-    for (uint row = lane; row < kUnknowns; row += 64) {
+    for (uint row = lane; row < p.unknowns; row += 64) {
         activation_floats[kept + row] = residual[row];
-        activation_floats[kept + kUnknowns + row] = direction[row];
+        activation_floats[kept + p.unknowns + row] = direction[row];
         float x = load(kXArena, x_at(row));
         if (p.ends == 1) store(kXArena, x_at(row), x * scale);
     }
@@ -181,13 +190,13 @@ void main()
     uint problem = stream * p.heads + head;
     uint own = slot * p.heads + head;
     uint report = p.report + 8 * own;
-    a_base = p.a + problem * kUnknowns * kUnknowns;
-    x_base = p.x + problem * kUnknowns * p.columns + column;
-    ridge_base = p.ridge + head * kUnknowns;
+    a_base = p.a + problem * p.unknowns * p.unknowns;
+    x_base = p.x + problem * p.unknowns * p.columns + column;
+    ridge_base = p.ridge + head * p.unknowns;
     alpha = load(kReportArena, report + kAlpha);
     mean = load(kReportArena, report + kMean);
     if (stream != kNone && load(kReportArena, report + kStatus) == kFailed) { // the whole workgroup alike
-        solve(p.kept + (own * p.columns + column) * (2 * kUnknowns + 4),
-              p.rhs + problem * kUnknowns * p.columns + column);
+        solve(p.kept + (own * p.columns + column) * (2 * p.unknowns + 4),
+              p.rhs + problem * p.unknowns * p.columns + column);
     }
 }
