@@ -1,7 +1,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#extension GL_KHR_shader_subgroup_arithmetic : require
+#extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_ballot : require
 // The general linear recurrence (linear_attention.comp has the equation), not normalised, for widths of 16, 32, 64 and
 // 128, on drivers that run a subgroup as one vector of a processor. There a memory access is a loop over the lanes,
@@ -10,7 +10,8 @@
 //
 // So a workgroup is one subgroup and a lane owns rows of S: what belongs to rows needs no broadcast. A workgroup takes
 // kBlock times four columns, which stay in registers for all tokens of the launch, are read once and written once.
-// Sums over rows are sums over the lane's rows in order, then over the subgroup.
+// Sums over rows are sums over the lane's rows in order, then over the lanes in order, whatever the driver: one token of
+// every slot has a kernel of its own, linear_attention_software_step.comp.
 layout(constant_id = 20) const uint kWidth = 64; // F
 #include "common/recurrence_rows.glsl"
 
@@ -32,7 +33,6 @@ vec4 a[kFours];
 vec4 b[kFours];
 vec4 q[kFours];
 vec4 u[kFours];
-vec4 answer; // lane j: of column four j of the block
 
 #define EACH_FOUR [[unroll]] for (uint n = 0; n < kFours; ++n)
 #define EACH_ROW EACH_FOUR [[unroll]] for (uint c = 0; c < 4; ++c)
@@ -57,18 +57,37 @@ void start_token(uint slot, uint t)
     }
 }
 
-// v: the values of column four j.
-void take_columns(uint j, vec4 v)
+shared vec4 parts[kLanes * kBlock];
+
+// The sums over the lanes, in order: lane l has that of column four l % kBlock.
+vec4 sum_of(vec4 part[kBlock])
+{
+    uint lane = gl_LocalInvocationID.x;
+    EACH_VECTOR parts[kBlock * lane + j] = part[j];
+    subgroupBarrier();
+    vec4 sum = parts[lane % kBlock];
+    [[unroll]] for (uint l = 1; l < kLanes; ++l) {
+        precise vec4 next = sum + parts[kBlock * l + lane % kBlock];
+        sum = next;
+    }
+    subgroupBarrier();
+    return sum;
+}
+
+vec4 erase_part(uint j)
 {
     vec4 e = vec4(0.0);
-    if (kRule > 0) {
-        EACH_ROW {
-            precise vec4 old = s[j][4 * n + c];
-            precise vec4 sum = fma(vec4(a[n][c]), kErasesPre == 1 ? old : d[n][c] * old, e);
-            e = sum;
-        }
-        e = subgroupAdd(e);
+    EACH_ROW {
+        precise vec4 old = s[j][4 * n + c];
+        precise vec4 sum = fma(vec4(a[n][c]), kErasesPre == 1 ? old : d[n][c] * old, e);
+        e = sum;
     }
+    return e;
+}
+
+// v: the values of column four j; e: what is erased.
+vec4 take_columns(uint j, vec4 v, vec4 e)
+{
     vec4 o = vec4(0.0);
     EACH_ROW {
         precise vec4 old = s[j][4 * n + c];
@@ -78,8 +97,7 @@ void take_columns(uint j, vec4 v)
         o = sum;
         s[j][4 * n + c] = next;
     }
-    o = p.scale * subgroupAdd(o);
-    if (gl_LocalInvocationID.x == j) answer = o;
+    return o;
 }
 
 void take_token(uint first) // first: of the block, in fours of columns
@@ -87,10 +105,17 @@ void take_token(uint first) // first: of the block, in fours of columns
     uint at = token_head * kVectors + first + gl_LocalInvocationID.x % kBlock;
     vec4 v = load_vector(kVArena, p.v / 4 + at);
     if (kHasGain == 1) v *= activation_vectors[p.value_gain / 4 + at];
-    take_columns(0, subgroupBroadcast(v, 0));
-    if (kBlock > 1) take_columns(1, subgroupBroadcast(v, 1));
-    if (kBlock > 2) take_columns(2, subgroupBroadcast(v, 2));
-    if (kBlock > 2) take_columns(3, subgroupBroadcast(v, 3));
+    vec4 part[kBlock];
+    vec4 e = vec4(0.0);
+    if (kRule > 0) {
+        EACH_VECTOR part[j] = erase_part(j);
+        e = sum_of(part);
+    }
+    part[0] = take_columns(0, subgroupBroadcast(v, 0), subgroupBroadcast(e, 0));
+    if (kBlock > 1) part[1] = take_columns(1, subgroupBroadcast(v, 1), subgroupBroadcast(e, 1));
+    if (kBlock > 2) part[2] = take_columns(2, subgroupBroadcast(v, 2), subgroupBroadcast(e, 2));
+    if (kBlock > 2) part[3] = take_columns(3, subgroupBroadcast(v, 3), subgroupBroadcast(e, 3));
+    vec4 answer = p.scale * sum_of(part);
     if (gl_LocalInvocationID.x < kBlock) store_vector(kOArena, p.o / 4 + at, answer);
 }
 

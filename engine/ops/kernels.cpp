@@ -32,6 +32,8 @@
 #include "spirv/linear_attention_chunk_scores.h"
 #include "spirv/linear_attention_chunk_states.h"
 #include "spirv/linear_attention_sharded.h"
+#include "spirv/linear_attention_software_step_storage.h"
+#include "spirv/linear_attention_software_step_texels.h"
 #include "spirv/linear_attention_software_storage.h"
 #include "spirv/linear_attention_software_texels.h"
 #include "spirv/linear_chain.h"
@@ -115,6 +117,10 @@ const Shader linear_attention_software_storage{"linear_attention_software_storag
                                                linear_attention_software_storage_spirv};
 const Shader linear_attention_software_texels{"linear_attention_software_texels",
                                               linear_attention_software_texels_spirv};
+const Shader linear_attention_software_step_storage{"linear_attention_software_step_storage",
+                                                    linear_attention_software_step_storage_spirv};
+const Shader linear_attention_software_step_texels{"linear_attention_software_step_texels",
+                                                   linear_attention_software_step_texels_spirv};
 const Shader log_attention{"log_attention", log_attention_spirv};
 const Shader log_attention_sharded{"log_attention_sharded", log_attention_sharded_spirv};
 const Shader log_attention_software_storage{"log_attention_software_storage", log_attention_software_storage_spirv};
@@ -163,6 +169,8 @@ std::vector<KernelChoice> table_of(const Caps& caps)
     const std::string chunks = is_chunked ? "64 tokens and more of up to 64 streams and heads, not normalised"
                                           : "none: token by token is less work for a processor";
     const std::string chain = fmt::format("two layers in a row, {} tokens and more: software drivers", kLeastChainRows);
+    const std::string step = "one token a stream, nothing erased, F and E of 32, 64 or 128, not normalised: software "
+                             "drivers with subgroup operations";
     const uint32_t most = max_shared_unknowns(caps, 1);
     const uint32_t widest = max_shared_query_width(caps);
     return {
@@ -192,6 +200,12 @@ std::vector<KernelChoice> table_of(const Caps& caps)
         {&kernels::linear_attention_chunk_states, is_chunked, chunks},
         {&kernels::linear_attention_sharded, !shares_by_subgroup(caps),
          "F and E of 16, 32, 64 or 128, not normalised: GPUs, and devices without subgroup operations"},
+        {&kernels::linear_attention_software_step_storage,
+         shares_by_subgroup(caps) &&
+             !(caps.has_state_texels && !caps.refuses(kernels::linear_attention_software_step_texels.name)),
+         step},
+        {&kernels::linear_attention_software_step_texels, shares_by_subgroup(caps) && caps.has_state_texels,
+         step + ", where a texel buffer holds any arena"},
         {&kernels::linear_attention_software_storage,
          shares_by_subgroup(caps) &&
              !(caps.has_state_texels && !caps.refuses(kernels::linear_attention_software_texels.name)),

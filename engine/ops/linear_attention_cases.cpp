@@ -51,6 +51,7 @@ constexpr RecurrenceSize kSizes[] = {
     {2, 4, 1, 64, 64, false},
     {1, 2, 1, 128, 256, false},
     {1, 300, 1, 16, 16, false},
+    {3, 1, 2, 32, 64},
 };
 
 /// In chunks: of 16 with a ragged last one, of one token more than a chunk, of 40 and of 64, which sum longer rows.
@@ -66,7 +67,8 @@ constexpr RecurrenceSize kGrid[] = {
     {1, 3, 1, 33, 32, false},   {1, 2, 1, 64, 63, false},   {1, 3, 1, 65, 64, false},   {2, 2, 1, 100, 7, false},
     {1, 2, 1, 127, 129, false}, {1, 2, 1, 129, 128, false}, {1, 1, 1, 200, 255, false}, {1, 2, 1, 256, 256, false},
     {3, 2, 1, 16, 128, false},  {1, 3, 2, 32, 32, false},   {2, 1, 2, 64, 16, false},   {1, 2, 1, 64, 128, false},
-    {1, 3, 1, 128, 16, false},  {2, 2, 1, 128, 128, false},
+    {1, 3, 1, 128, 16, false},  {2, 2, 1, 128, 128, false}, {2, 1, 2, 64, 64, true},    {1, 1, 1, 128, 32, true},
+    {1, 1, 2, 128, 128, true},
 };
 constexpr const char* kGridLayers[] = {"gla", "rwkv6", "gated_delta_net", "rwkv7"};
 

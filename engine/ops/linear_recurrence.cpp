@@ -249,6 +249,37 @@ const Shader* software_kernel(const Caps& caps)
     return vector_kernel(caps, kernels::linear_attention_software_texels, kernels::linear_attention_software_storage);
 }
 
+const Shader* software_step_kernel(const Caps& caps)
+{
+    return vector_kernel(caps, kernels::linear_attention_software_step_texels,
+                         kernels::linear_attention_software_step_storage);
+}
+
+/// Whether every slot has one token and nothing is erased, and lanes share columns and rows evenly.
+bool is_software_step(const Recorder& recorder, const LinearRecurrence& r)
+{
+    const uint32_t share = 4 * recorder.caps.subgroup_size;
+    return r.rule == EraseRule::none && is_step(recorder, r.count, r.map) && r.k.shape[3] % share == 0 &&
+           r.v.shape[3] % share == 0 && software_step_kernel(recorder.caps);
+}
+
+Layout software_step_layout(const Caps& caps, const LinearRecurrence& r)
+{
+    constexpr uint32_t kMostVectors = 128; // of state a lane: more take seconds to compile
+    const uint32_t width = r.k.shape[3];
+    const uint32_t vectors = r.v.shape[3] / 4;
+    const uint32_t lanes = caps.subgroup_size;
+    const uint32_t block = 2 * width <= kMostVectors && vectors % (2 * lanes) == 0 ? 2 : 1;
+    const uint32_t fours = width / (4 * lanes);
+    Layout layout;
+    layout.kernel = {software_step_kernel(caps), constants_of(r, 0)};
+    const auto add = {lanes, width, vectors, fours, block};
+    layout.kernel.constants.insert(layout.kernel.constants.end(), add);
+    layout.blocks = vectors / (block * lanes);
+    layout.trips = 1 + fours + uint64_t{block} * width;
+    return layout;
+}
+
 Layout software_layout(const Recorder& recorder, const LinearRecurrence& r)
 {
     constexpr uint32_t kMostVectors = 64; // of state a lane: more take seconds to compile
@@ -282,7 +313,9 @@ Layout any_layout(const LinearRecurrence& r)
 Layout layout_of(const Recorder& recorder, const LinearRecurrence& r)
 {
     if (!is_hot_shape(r)) return any_layout(r);
-    if (shares_by_subgroup(recorder.caps)) return software_layout(recorder, r);
+    if (shares_by_subgroup(recorder.caps)) {
+        return is_software_step(recorder, r) ? software_step_layout(recorder.caps, r) : software_layout(recorder, r);
+    }
     return recorder.caps.refuses(kernels::linear_attention_sharded.name) ? any_layout(r) : sharded_layout(r);
 }
 

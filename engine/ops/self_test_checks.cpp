@@ -123,6 +123,8 @@ void add_recurrences(std::vector<SelfTestCheck>& checks)
         checks.push_back({"linear_attention", "{}", with(attention(3, width, width), {each, state})});
     }
     checks.push_back({"linear_attention", R"({"head_decay":[-0.5,-0.1],"read":"before"})", attention(1, 32, 16)});
+    checks.push_back({"linear_attention", R"({"head_decay":[-0.5,-0.1],"read":"before"})",
+                      with(attention(1, 64, 64), {uniform("state", {2, 2, 64, 64})})});
     checks.push_back({"linear_attention", R"({"feature":"elu1","normalize":true})", attention(3, 5, 7)});
     for (const uint32_t width : {5U, 16U}) { // any shape; those with kernels of their own
         const std::vector<NamedArray> inputs{uniform("q", {2, 5, 2, width}), uniform("k", {2, 5, 2, width})};
