@@ -65,7 +65,8 @@ typedef struct gramian_device_options {
     uint32_t size;
     uint32_t limits;      /* gramian_limits */
     const char* selector; /* "auto" (the first Vulkan device, or else the host), an index, part of a name, "host" */
-    uint64_t timeout_ns;  /* of every wait */
+    uint64_t timeout_ns;  /* of every wait; 20 s unless changed. A software driver compiles kernels in their first launch,
+                             for up to seconds each: give more where many of them meet a slow or busy processor */
     uint32_t validation;  /* 1: Khronos validation; its messages become errors */
     uint32_t reserved;
     const void* pipeline_cache; /* from gramian_device_pipeline_cache of an earlier run, or NULL */
