@@ -21,6 +21,7 @@ DeviceHandle open_device(const char* verdict = nullptr)
     options.selector = selector ? selector : "0";
     options.limits = limits && std::string(limits) == "minimum" ? GRAMIAN_LIMITS_MINIMUM : GRAMIAN_LIMITS_DEVICE;
     options.verdict = verdict;
+    options.timeout_ns = 600'000'000'000; // a busy machine compiles kernels for long
     return DeviceHandle(options);
 }
 
