@@ -23,7 +23,7 @@ inline bool is_vector_aligned(const Tensor* tensor)
 /// A driver that runs a subgroup as one vector of a processor: lanes own rows of a state.
 inline bool runs_subgroups_as_vectors(const Caps& caps)
 {
-    return caps.is_software && caps.has_subgroup_operations && caps.subgroup_size >= 4 && caps.subgroup_size <= 16;
+    return caps.is_software && caps.has_subgroup_operations && caps.subgroup_size >= 4;
 }
 
 /// The kernel that reads the state as texels where the device can, else the one that does not; null where the device

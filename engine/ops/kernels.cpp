@@ -169,8 +169,9 @@ std::vector<KernelChoice> table_of(const Caps& caps)
     const std::string chunks = is_chunked ? "64 tokens and more of up to 64 streams and heads, not normalised"
                                           : "none: token by token is less work for a processor";
     const std::string chain = fmt::format("two layers in a row, {} tokens and more: software drivers", kLeastChainRows);
-    const std::string step = "one token a stream, nothing erased, F and E of 32, 64 or 128, not normalised: software "
-                             "drivers with subgroup operations";
+    const std::string step = fmt::format("one token a stream, nothing erased, F and E of {} to 128, not normalised: "
+                                         "software drivers with subgroup operations",
+                                         std::max(16U, 4 * caps.subgroup_size));
     const uint32_t most = max_shared_unknowns(caps, 1);
     const uint32_t widest = max_shared_query_width(caps);
     return {
