@@ -14,6 +14,7 @@
 // every slot has a kernel of its own, linear_attention_software_step.comp.
 layout(constant_id = 20) const uint kWidth = 64; // F
 #include "common/recurrence_rows.glsl"
+#include "common/initial_state.glsl"
 
 layout(local_size_x_id = 19) in;
 layout(constant_id = 19) const uint kLanes = 8;     // of a subgroup
@@ -21,10 +22,6 @@ layout(constant_id = 21) const uint kVectors = 16;  // E / 4
 layout(constant_id = 22) const uint kFours = 2;     // of rows a lane
 layout(constant_id = 23) const uint kBlock = 4;     // fours of columns a workgroup: 1, 2 or 4
 layout(constant_id = 24) const uint kIsStep = 0;    // one token for every slot: no branch and no loop
-
-#ifdef GRAMIAN_TEXELS
-layout(set = 0, binding = 4) uniform textureBuffer state_texels;
-#endif
 
 vec4 s[kBlock][4 * kFours];
 vec4 d[kFours]; // decay, W, a, b, q and u W of this lane's rows
@@ -117,16 +114,6 @@ void take_token(uint first) // first: of the block, in fours of columns
     if (kBlock > 2) part[3] = take_columns(3, subgroupBroadcast(v, 3), subgroupBroadcast(e, 3));
     vec4 answer = p.scale * sum_of(part);
     if (gl_LocalInvocationID.x < kBlock) store_vector(kOArena, p.o / 4 + at, answer);
-}
-
-// As it was before this launch: no lane reads what another one writes.
-vec4 load_state(uint at)
-{
-    if (kHasInitial == 0) return vec4(0.0);
-#ifdef GRAMIAN_TEXELS
-    if (kStateArena == kState) return texelFetch(state_texels, int(at));
-#endif
-    return load_vector(kStateArena, at);
 }
 
 void load_block(uint from)

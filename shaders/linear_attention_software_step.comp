@@ -10,16 +10,13 @@
 // the lanes in order.
 layout(constant_id = 20) const uint kWidth = 64; // F
 #include "common/recurrence_rows.glsl"
+#include "common/initial_state.glsl"
 
 layout(local_size_x_id = 19) in;
 layout(constant_id = 19) const uint kLanes = 8;     // of a subgroup
 layout(constant_id = 21) const uint kVectors = 16;  // E / 4
 layout(constant_id = 22) const uint kFours = 2;     // of rows that a lane has there: F / (4 kLanes)
 layout(constant_id = 23) const uint kBlock = 2;     // fours of columns a lane
-
-#ifdef GRAMIAN_TEXELS
-layout(set = 0, binding = 4) uniform textureBuffer state_texels;
-#endif
 
 shared vec4 decays[kFours * kLanes];
 shared vec4 writes[kFours * kLanes];
@@ -38,16 +35,6 @@ void stage_rows()
         if (kReadsBefore == 1) bonuses[i] = bonus_of(i);
     }
     subgroupBarrier();
-}
-
-// As it was before this launch: no lane reads what another one writes.
-vec4 load_state(uint at)
-{
-    if (kHasInitial == 0) return vec4(0.0);
-#ifdef GRAMIAN_TEXELS
-    if (kStateArena == kState) return texelFetch(state_texels, int(at));
-#endif
-    return load_vector(kStateArena, at);
 }
 
 void main()
@@ -76,14 +63,15 @@ void main()
             uint i = n * kLanes + l;
             vec4 u = kReadsBefore == 1 ? bonuses[i] : vec4(0.0);
             [[unroll]] for (uint c = 0; c < 4; ++c) {
+                uint row = (4 * i + c) * kVectors;
+                vec4 old[kBlock];
+                EACH_VECTOR old[j] = load_state(from + row + j * kLanes);
                 EACH_VECTOR {
-                    uint row = (4 * i + c) * kVectors + j * kLanes;
-                    precise vec4 old = load_state(from + row);
-                    precise vec4 next = fma(vec4(writes[i][c]), v[j], decays[i][c] * old);
-                    precise vec4 sum =
-                        fma(vec4(queries[i][c]), kReadsBefore == 1 ? fma(vec4(u[c]), v[j], old) : next, part[j]);
+                    precise vec4 next = fma(vec4(writes[i][c]), v[j], decays[i][c] * old[j]);
+                    precise vec4 sum = fma(vec4(queries[i][c]),
+                                           kReadsBefore == 1 ? fma(vec4(u[c]), v[j], old[j]) : next, part[j]);
                     part[j] = sum;
-                    store_vector(kStateArena, to + row, next);
+                    store_vector(kStateArena, to + row + j * kLanes, next);
                 }
             }
         }

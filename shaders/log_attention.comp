@@ -4,12 +4,12 @@
 //
 //     S_ij += e^(k_i + log v_j);  Z_i += e^k_i;  log y_j = log sum_i e^q_i S_ij - log sum_i e^q_i Z_i
 //
-// Every sum of exponentials is a pair (largest exponent, sum relative to it). Signed, S_ij = sum e^(k_i - m_i) v_j is
-// relative to the exponent m_i of Z_i. kColumns lanes own a column of S each, the other lanes share its rows, so that
-// a lane always meets the elements that it wrote itself. Z lies in shared memory and the workgroup goes through the
-// columns in blocks. Without kUpdates the state stays as it is, and every workgroup reads it for a token of its own.
+// Every sum of exponentials is a pair (exponent, sum) as in scaled_sum.glsl. Signed, S_ij = sum e^k_i v_j is relative to
+// the exponent of Z_i, and both are plain sums. kColumns lanes own a column of S each, the other lanes share its rows, so that a lane always
+// meets the elements that it wrote itself. Z lies in shared memory and the workgroup goes through the columns in blocks.
+// Without kUpdates the state stays as it is, and every workgroup reads it for a token of its own.
 #include "common/storage.glsl"
-#include "common/logarithm.glsl"
+#include "common/scaled_sum.glsl"
 #include "log_attention.h"
 
 layout(local_size_x = 64) in;
@@ -27,13 +27,13 @@ layout(constant_id = 10) const uint kReads = 1;
 layout(push_constant) uniform Push { LogAttentionParameters p; };
 
 shared vec2 z[kWidth];
-shared vec2 rows[kWidth]; // of this token: k and q, or what fades S and what gains v
-shared float read_weights[kIsSigned == 1 ? kWidth : 1];
+shared vec2 rows[kWidth];     // of this token: e^k, or what fades S and what gains v
+shared float queries[kWidth]; // q, or the weights that S is read with
 shared vec2 parts[64];
 
 uint token_head; // (slot T + token) H + head
 
-// Merges the pairs of the lanes that are congruent modulo `stride`, or adds them up where they are plain numbers.
+// Adds up the lanes that are congruent modulo `stride`: pairs, or plain numbers.
 vec2 merge_lanes(vec2 part, uint stride, bool are_pairs)
 {
     uint lane = gl_LocalInvocationID.x;
@@ -43,7 +43,7 @@ vec2 merge_lanes(vec2 part, uint stride, bool are_pairs)
         barrier();
         if (lane < step) {
             vec2 other = parts[lane + step];
-            parts[lane] = are_pairs ? log_sum(parts[lane], other) : parts[lane] + other;
+            parts[lane] = are_pairs ? scaled_sum(parts[lane], other) : parts[lane] + other;
         }
     }
     barrier();
@@ -53,48 +53,56 @@ vec2 merge_lanes(vec2 part, uint stride, bool are_pairs)
 // Brings Z one token further and stages the rows; returns sum_i e^q_i Z_i.
 vec2 take_token_z()
 {
-    vec2 part = vec2(0.0);
+    vec2 part = vec2(kNothing, 0.0);
     for (uint i = gl_LocalInvocationID.x; i < kWidth; i += 64) {
         vec2 sum = z[i];
-        float k = 0.0;
-        vec2 change = vec2(0.0);
         if (kUpdates == 1) {
-            k = load(kKArena, p.k + token_head * kWidth + i);
-            float top = sum.y > 0.0 ? max(sum.x, k) : k;
-            change = vec2(sum.y > 0.0 ? exp(sum.x - top) : 0.0, exp(k - top));
-            sum = vec2(top, fma(sum.y, change.x, change.y));
+            vec2 k = scaled_exp(load(kKArena, p.k + token_head * kWidth + i));
+            if (kIsSigned == 1) {
+                float top = max(sum.x, k.x);
+                vec2 change = vec2(power_of_two(sum.x - top), k.y * power_of_two(k.x - top));
+                sum = vec2(top, fma(sum.y, change.x, change.y));
+                rows[i] = change;
+            } else {
+                gather(sum.x, sum.y, k.x, k.y);
+                rows[i] = k;
+            }
             z[i] = sum;
         }
-        float q = kReads == 1 ? load(kQArena, p.q + token_head * kWidth + i) : 0.0;
-        rows[i] = kIsSigned == 1 ? change : vec2(k, q);
-        if (kIsSigned == 1) read_weights[i] = q + sum.x;
-        if (kReads == 1) part = log_sum(part, vec2(q + sum.x, sum.y));
+        if (kReads == 0) continue;
+        queries[i] = load(kQArena, p.q + token_head * kWidth + i);
+        vec2 q = scaled_exp(queries[i]);
+        part = scaled_sum(part, vec2(q.x + roundEven(sum.x), q.y * sum.y));
     }
     if (kReads == 0) return part;
     vec2 total = merge_lanes(part, 1, true);
     for (uint i = gl_LocalInvocationID.x; i < kWidth && kIsSigned == 1; i += 64) {
-        read_weights[i] = z[i].y > 0.0 ? exp(read_weights[i] - total.x) : 0.0;
+        vec2 q = scaled_exp(queries[i]);
+        queries[i] = q.y * power_of_two(q.x + z[i].x - total.x);
     }
     return total;
 }
 
 // This lane's share of one column of S one token further, and of its sum_i e^q_i S_ij. `from`, `to`: the column in the
-// state before and after; has_state: it is not empty.
-vec2 take_token_s(uint from, uint to, float v, bool has_state)
+// state before and after; v: its value, plain or as e^(log v); has_state: it is not empty.
+vec2 take_token_s(uint from, uint to, vec2 v, bool has_state)
 {
-    vec2 part = vec2(0.0);
+    vec2 part = vec2(kIsSigned == 1 ? 0.0 : kNothing, 0.0);
     uint row_words = kIsSigned == 1 ? p.columns : 2 * p.columns;
     for (uint i = gl_LocalInvocationID.x / kColumns; i < kWidth; i += 64 / kColumns) {
-        vec2 row = rows[i];
         vec2 s = vec2(0.0);
         if (has_state) s.x = load(kStateArena, from + i * row_words);
         if (has_state && kIsSigned == 0) s.y = load(kStateArena, from + i * row_words + p.columns);
         if (kIsSigned == 1) {
-            if (kUpdates == 1) s.x = fma(row.y, v, row.x * s.x);
-            part.x = fma(read_weights[i], s.x, part.x);
+            if (kUpdates == 1) s.x = fma(rows[i].y, v.y, rows[i].x * s.x);
+            part.x = fma(queries[i], s.x, part.x);
         } else {
-            if (kUpdates == 1 && !is_log_of_zero(v)) s = log_sum(s, vec2(row.x + v, 1.0));
-            if (kReads == 1) part = log_sum(part, vec2(row.y + s.x, s.y));
+            s = held(s);
+            if (kUpdates == 1) gather(s.x, s.y, rows[i].x + v.x, rows[i].y * v.y);
+            if (kReads == 1) {
+                vec2 q = scaled_exp(queries[i]);
+                part = scaled_sum(part, vec2(q.x + roundEven(s.x), q.y * s.y));
+            }
         }
         if (kUpdates == 1) store(kStateArena, to + i * row_words, s.x);
         if (kUpdates == 1 && kIsSigned == 0) store(kStateArena, to + i * row_words + p.columns, s.y);
@@ -104,8 +112,15 @@ vec2 take_token_s(uint from, uint to, float v, bool has_state)
 
 float answer(vec2 read, vec2 total)
 {
-    if (kIsSigned == 1) return total.y > 0.0 ? read.x / total.y : 0.0; // nothing seen: 0
-    return read.y > 0.0 ? read.x - total.x + log_of(read.y / total.y) : log_of_zero();
+    if (kIsSigned == 1) return total.y == 0.0 ? 0.0 : read.x / total.y; // nothing seen: 0
+    return log_of_ratio(read, total);
+}
+
+vec2 value(uint at)
+{
+    if (kUpdates == 0) return vec2(0.0);
+    float v = load(kVArena, p.v + at);
+    return kIsSigned == 1 ? vec2(0.0, v) : scaled_exp(v);
 }
 
 void take_block(uint slot, uint head, uint block)
@@ -121,10 +136,11 @@ void take_block(uint slot, uint head, uint block)
     uint at = state_head * kWidth * (kIsSigned == 1 ? 1 : 2) * p.columns + column;
     uint at_z = state_head * 2 * kWidth;
     for (uint i = lane; i < kWidth; i += 64) {
-        z[i] = vec2(0.0);
+        vec2 sum = vec2(0.0);
         if (kHasInitial == 1 && count > 0) {
-            z[i] = vec2(load(kStateArena, p.initial_z + at_z + i), load(kStateArena, p.initial_z + at_z + kWidth + i));
+            sum = vec2(load(kStateArena, p.initial_z + at_z + i), load(kStateArena, p.initial_z + at_z + kWidth + i));
         }
+        z[i] = held(sum);
     }
     for (uint t = 0; t < count; ++t) {
         token_head = (slot * p.tokens + first + t) * p.heads + head;
@@ -132,7 +148,7 @@ void take_block(uint slot, uint head, uint block)
         barrier();
         vec2 part = vec2(0.0);
         if (has_column) {
-            float v = kUpdates == 1 ? load(kVArena, p.v + token_head * p.columns + column) : 0.0;
+            vec2 v = value(token_head * p.columns + column);
             part = take_token_s((t == 0 ? p.initial : p.state) + at, p.state + at, v, t > 0 || kHasInitial == 1);
         }
         if (kReads == 1) part = merge_lanes(part, kColumns, kIsSigned == 0);

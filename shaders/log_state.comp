@@ -1,9 +1,9 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
-// The states of log-space attention between the two forms they have: logarithms (and means) outside, pairs of an
-// exponent and a sum relative to it (and sums) inside.
+// The states of log-space attention between the two forms they have: logarithms (and means) outside, pairs as in
+// scaled_sum.glsl (and sums) inside.
 #include "common/storage.glsl"
-#include "common/logarithm.glsl"
+#include "common/scaled_sum.glsl"
 #include "log_state.h"
 
 const uint kLogsToPairs = 0;
@@ -22,15 +22,13 @@ void main()
     uint row = i / p.columns;
     uint pair = row * 2 * p.columns + i % p.columns;
     if (kForm == kLogsToPairs) {
-        float x = activation_floats[p.x + i];
-        bool is_empty = is_log_of_zero(x);
-        activation_floats[p.y + pair] = is_empty ? 0.0 : x;
-        activation_floats[p.y + pair + p.columns] = is_empty ? 0.0 : 1.0;
+        vec2 sum = scaled_exp(activation_floats[p.x + i]);
+        activation_floats[p.y + pair] = sum.y > 0.0 ? sum.x : 0.0;
+        activation_floats[p.y + pair + p.columns] = sum.y;
     } else if (kForm == kPairsToLogs) {
-        float sum = activation_floats[p.x + pair + p.columns];
-        activation_floats[p.y + i] = sum > 0.0 ? activation_floats[p.x + pair] + log_of(sum) : log_of_zero();
+        vec2 sum = vec2(activation_floats[p.x + pair], activation_floats[p.x + pair + p.columns]);
+        activation_floats[p.y + i] = log_of_ratio(whole(sum), vec2(0.0, 1.0));
     } else {
-        // Imported, the sum of a row that is not empty is 1.
         float sum = activation_floats[p.z + (row / p.width * 2 + 1) * p.width + row % p.width];
         float x = activation_floats[p.x + i];
         float known = kForm == kMeansToSums ? x * sum : x / sum;

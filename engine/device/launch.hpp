@@ -22,6 +22,7 @@ struct Slice {
     Arena arena;
     uint64_t offset;
     uint64_t bytes;
+    uint32_t pair_columns = 0; // rows of as many exponents and then sums (shaders/common/scaled_sum.glsl); 0: plain
 };
 
 /// SPIR-V of one kernel variant, embedded at build time.

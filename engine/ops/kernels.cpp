@@ -43,6 +43,8 @@
 #include "spirv/local_keep.h"
 #include "spirv/log_attention.h"
 #include "spirv/log_attention_sharded.h"
+#include "spirv/log_attention_software_step_storage.h"
+#include "spirv/log_attention_software_step_texels.h"
 #include "spirv/log_attention_software_storage.h"
 #include "spirv/log_attention_software_texels.h"
 #include "spirv/log_linear_attention.h"
@@ -123,6 +125,10 @@ const Shader linear_attention_software_step_texels{"linear_attention_software_st
                                                    linear_attention_software_step_texels_spirv};
 const Shader log_attention{"log_attention", log_attention_spirv};
 const Shader log_attention_sharded{"log_attention_sharded", log_attention_sharded_spirv};
+const Shader log_attention_software_step_storage{"log_attention_software_step_storage",
+                                                 log_attention_software_step_storage_spirv};
+const Shader log_attention_software_step_texels{"log_attention_software_step_texels",
+                                                log_attention_software_step_texels_spirv};
 const Shader log_attention_software_storage{"log_attention_software_storage", log_attention_software_storage_spirv};
 const Shader log_attention_software_texels{"log_attention_software_texels", log_attention_software_texels_spirv};
 const Shader log_linear_attention{"log_linear_attention", log_linear_attention_spirv};
@@ -169,9 +175,14 @@ std::vector<KernelChoice> table_of(const Caps& caps)
     const std::string chunks = is_chunked ? "64 tokens and more of up to 64 streams and heads, not normalised"
                                           : "none: token by token is less work for a processor";
     const std::string chain = fmt::format("two layers in a row, {} tokens and more: software drivers", kLeastChainRows);
-    const std::string step = fmt::format("one token a stream, nothing erased, F and E of {} to 128, not normalised: "
-                                         "software drivers with subgroup operations",
-                                         std::max(16U, 4 * caps.subgroup_size));
+    const auto step = [&](std::string_view rows) {
+        return fmt::format("one token a stream, {} and E of {} to 128: software drivers with subgroup operations", rows,
+                           std::max(16U, 4 * caps.subgroup_size));
+    };
+    const std::string recurrence_step = step("nothing erased, not normalised, F");
+    const std::string log_step = step("updating and reading, D");
+    const std::string texels = ", where a texel buffer holds any arena";
+    const auto does_without = [&](const Shader& kernel) { return !caps.has_state_texels || caps.refuses(kernel.name); };
     const uint32_t most = max_shared_unknowns(caps, 1);
     const uint32_t widest = max_shared_query_width(caps);
     return {
@@ -202,14 +213,11 @@ std::vector<KernelChoice> table_of(const Caps& caps)
         {&kernels::linear_attention_sharded, !shares_by_subgroup(caps),
          "F and E of 16, 32, 64 or 128, not normalised: GPUs, and devices without subgroup operations"},
         {&kernels::linear_attention_software_step_storage,
-         shares_by_subgroup(caps) &&
-             !(caps.has_state_texels && !caps.refuses(kernels::linear_attention_software_step_texels.name)),
-         step},
+         shares_by_subgroup(caps) && does_without(kernels::linear_attention_software_step_texels), recurrence_step},
         {&kernels::linear_attention_software_step_texels, shares_by_subgroup(caps) && caps.has_state_texels,
-         step + ", where a texel buffer holds any arena"},
+         recurrence_step + texels},
         {&kernels::linear_attention_software_storage,
-         shares_by_subgroup(caps) &&
-             !(caps.has_state_texels && !caps.refuses(kernels::linear_attention_software_texels.name)),
+         shares_by_subgroup(caps) && does_without(kernels::linear_attention_software_texels),
          "F and E of 16, 32, 64 or 128, not normalised: software drivers with subgroup operations"},
         {&kernels::linear_attention_software_texels, shares_by_subgroup(caps) && caps.has_state_texels,
          "the same, where a texel buffer holds any arena: it is faster to read there"},
@@ -221,9 +229,12 @@ std::vector<KernelChoice> table_of(const Caps& caps)
         {&kernels::log_attention, true, any},
         {&kernels::log_attention_sharded, !caps.is_host && !log_attention_shares_by_subgroup(caps),
          "D and E of 16, 32, 64 or 128, updating and reading: GPUs, and devices without subgroup operations"},
+        {&kernels::log_attention_software_step_storage,
+         log_attention_shares_by_subgroup(caps) && does_without(kernels::log_attention_software_step_texels), log_step},
+        {&kernels::log_attention_software_step_texels, log_attention_shares_by_subgroup(caps) && caps.has_state_texels,
+         log_step + texels},
         {&kernels::log_attention_software_storage,
-         log_attention_shares_by_subgroup(caps) &&
-             !(caps.has_state_texels && !caps.refuses(kernels::log_attention_software_texels.name)),
+         log_attention_shares_by_subgroup(caps) && does_without(kernels::log_attention_software_texels),
          "D and E of 16, 32, 64 or 128, updating and reading: software drivers with subgroup operations"},
         {&kernels::log_attention_software_texels, log_attention_shares_by_subgroup(caps) && caps.has_state_texels,
          "the same, where a texel buffer holds any arena: it is faster to read there"},

@@ -47,6 +47,8 @@ extern const Shader linear_attention_software_step_storage;
 extern const Shader linear_attention_software_step_texels;
 extern const Shader log_attention;
 extern const Shader log_attention_sharded;
+extern const Shader log_attention_software_step_storage;
+extern const Shader log_attention_software_step_texels;
 extern const Shader log_attention_software_storage;
 extern const Shader log_attention_software_texels;
 extern const Shader log_linear_attention;

@@ -150,6 +150,46 @@ bool is_hot_shape(const LogAttention& a, Halves halves)
            std::all_of(tensors.begin(), tensors.end(), is_vector_aligned);
 }
 
+const Shader* software_step_kernel(const Caps& caps)
+{
+    return vector_kernel(caps, kernels::log_attention_software_step_texels,
+                         kernels::log_attention_software_step_storage);
+}
+
+/// Whether every slot has one token, and lanes share columns and rows evenly.
+bool is_software_step(const Recorder& recorder, const LogAttention& a)
+{
+    const uint32_t share = 4 * recorder.caps.subgroup_size;
+    return is_step(recorder, a.count, a.map) && a.k.shape[3] % share == 0 && a.state.shape.last() % share == 0 &&
+           software_step_kernel(recorder.caps);
+}
+
+/// more: the constants after `signed`.
+Kernel software_kernel_of(const Shader* shader, const LogAttention& a, uint32_t invocations,
+                          std::initializer_list<uint32_t> more)
+{
+    Kernel kernel{shader,
+                  {arena_constant(a.q), arena_constant(a.k), arena_constant(a.v), arena_constant(a.y),
+                   arena_constant(a.state), invocations, a.k.shape[3], 0, a.is_signed}};
+    kernel.constants.insert(kernel.constants.end(), more);
+    return kernel;
+}
+
+Layout software_step_layout(const Caps& caps, const LogAttention& a)
+{
+    constexpr uint32_t kMostVectors = 256; // of state a lane: more take seconds to compile
+    const uint32_t width = a.k.shape[3];
+    const uint32_t vectors = a.state.shape.last() / 4;
+    const uint32_t lanes = caps.subgroup_size;
+    const uint32_t row = a.is_signed ? 1 : 2;
+    const uint32_t block = 2 * width * row <= kMostVectors && vectors % (2 * lanes) == 0 ? 2 : 1;
+    Layout layout;
+    layout.kernel = software_kernel_of(software_step_kernel(caps), a, vectors / block,
+                                       {lanes, vectors, width / (4 * lanes), block});
+    layout.trips = 1 + width + uint64_t{2} * block * width;
+    return layout;
+}
+
 Layout software_layout(const Recorder& recorder, const LogAttention& a)
 {
     constexpr uint32_t kMostVectors = 64; // of state a lane: more take seconds to compile
@@ -159,22 +199,9 @@ Layout software_layout(const Recorder& recorder, const LogAttention& a)
     const uint32_t fours = ceil_div(width, 4 * lanes);
     const uint32_t block = std::clamp(kMostVectors / (4 * fours * (a.is_signed ? 1 : 2)), 1U, 4U);
     Layout layout;
-    layout.kernel.shader = software_kernel(recorder.caps);
-    layout.kernel.constants = {arena_constant(a.q),
-                               arena_constant(a.k),
-                               arena_constant(a.v),
-                               arena_constant(a.y),
-                               arena_constant(a.state),
-                               lanes * vectors / block,
-                               width,
-                               0,
-                               a.is_signed,
-                               lanes,
-                               vectors,
-                               fours,
-                               block,
-                               is_step(recorder, a.count, a.map)};
-    layout.trips = 2 + 3 * fours + uint64_t{2} * block * 4 * fours;
+    layout.kernel = software_kernel_of(software_kernel(recorder.caps), a, lanes * vectors / block,
+                                       {lanes, vectors, fours, block, is_step(recorder, a.count, a.map)});
+    layout.trips = 2 + width / 4 + 3 * fours + uint64_t{2} * block * 4 * fours;
     return layout;
 }
 
@@ -210,8 +237,17 @@ Layout layout_of(const Recorder& recorder, const LogAttention& a, Halves halves)
 {
     const Caps& caps = recorder.caps;
     if (caps.is_host || !is_hot_shape(a, halves)) return any_layout(a, halves);
-    if (log_attention_shares_by_subgroup(caps)) return software_layout(recorder, a);
+    if (log_attention_shares_by_subgroup(caps)) {
+        return is_software_step(recorder, a) ? software_step_layout(caps, a) : software_layout(recorder, a);
+    }
     return caps.refuses(kernels::log_attention_sharded.name) ? any_layout(a, halves) : sharded_layout(a);
+}
+
+Slice pairs_of(const Tensor& state)
+{
+    Slice slice = state.slice();
+    slice.pair_columns = state.shape.last();
+    return slice;
 }
 
 /// After the launch that reads Z.
@@ -225,7 +261,7 @@ void append_z(Recorder& recorder, const LogAttention& a, const Layout& layout, c
     launch.groups = {1, a.k.shape[2], a.k.shape[0]};
     launch.reads = {a.k.slice()};
     if (initial) launch.reads.push_back(initial->slice());
-    launch.writes = {a.state_z.slice()};
+    launch.writes = {pairs_of(a.state_z)};
     follow_slots(recorder, launch, 2, a.k.shape[0]);
     launch.host = z_on_host;
     recorder.list.append(std::move(launch));
@@ -268,8 +304,8 @@ void record(Recorder& recorder, const LogAttention& a, Halves halves)
         if (has_initial) launch.reads = {initial.slice(), initial_z.slice()};
         if (halves.updates) {
             launch.reads.insert(launch.reads.end(), {a.k.slice(), a.v.slice()});
-            launch.writes = {a.state.slice()};
-            if (!layout.z_kernel.shader) launch.writes.push_back(a.state_z.slice());
+            launch.writes = {a.is_signed ? a.state.slice() : pairs_of(a.state)};
+            if (!layout.z_kernel.shader) launch.writes.push_back(pairs_of(a.state_z));
         }
         if (halves.reads) {
             launch.reads.push_back(a.q.slice());

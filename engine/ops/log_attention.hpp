@@ -6,8 +6,7 @@
 
 namespace gramian {
 
-/// What one call is made of. Inside, a sum of exponentials is a pair: the largest exponent so far and the sum relative
-/// to it; zeros are the empty sum.
+/// What one call is made of. Inside, a sum of exponentials is a pair (e, s) for s 2^e, e whole; s = 0: nothing summed.
 struct LogAttention {
     Tensor q;                          // [B, T, H, D]
     Tensor k;                          // [B, T, H, D]
@@ -24,7 +23,7 @@ struct LogAttention {
 };
 
 /// S_ij += e^(k_i + log v_j);  Z_i += e^k_i;  log y_j = log sum_i e^q_i S_ij - log sum_i e^q_i Z_i, token by token.
-/// Heinsen 2024 (arXiv:2404.05843). Signed: S_ij = sum e^(k_i - m_i) v_j, m_i the exponent of Z_i, and y itself.
+/// Heinsen 2024 (arXiv:2404.05843). Signed: S_ij = sum e^k_i v_j, relative to the exponent of Z_i, and y itself.
 /// Throws invalid_argument when the shapes disagree, unsupported for D above 768.
 void log_attention(Recorder& recorder, const LogAttention& attention);
 /// The writing alone: q and y are not used.
@@ -36,7 +35,7 @@ void log_attention_read(Recorder& recorder, const LogAttention& attention);
 void logs_to_pairs(Recorder& recorder, const Tensor& logs, const Tensor& pairs);
 void pairs_to_logs(Recorder& recorder, const Tensor& pairs, const Tensor& logs);
 /// Between the signed sums of a state and their means, both [B, H, D, E]. z: the pairs [B, H, 2, D] of their rows; when
-/// means become sums, every z sum is 1, or 0 for a row that is empty.
+/// means become sums, z comes from logs_to_pairs.
 void means_to_sums(Recorder& recorder, const Tensor& means, const Tensor& z, const Tensor& sums);
 void sums_to_means(Recorder& recorder, const Tensor& sums, const Tensor& z, const Tensor& means);
 

@@ -58,17 +58,15 @@ constexpr LogRow kLogRows[] = {
     {"drift.signed.t100000", 1, 100'000, 100'000, 1, 3, 2, 1, kSigned, true, false, false},
 };
 
-/// Logarithms count by their absolute error. Short sequences: 2e-6 sqrt(T) for the sums and 2e-6 of the largest
-/// exponent, which rounds to 2^-24 of itself wherever one is added. Long ones: 2.8e-5, twice what a float pair of
-/// exponent and sum was measured to lose in 1e5 tokens (a float logarithm loses 1e-4).
+/// Logarithms count by their absolute error: 2e-6, however many tokens (a float logarithm loses 1e-4 in 1e5 of them, a
+/// float sum 1e-5, and 1e-3 if they are alike), and 2e-6 of the largest exponent, which rounds to 2^-24 of itself.
 Tolerance log_tolerance(const LogRow& row, const std::vector<double>& logs)
 {
     double largest = 0;
     for (const double value : logs) {
         if (std::isfinite(value)) largest = std::max(largest, std::abs(value));
     }
-    const double sums = row.tokens >= 100'000 ? 2.8e-5 : 2e-6 * std::sqrt(static_cast<double>(row.tokens));
-    return {0, 0, sums + 2e-6 * std::max(largest, 3 * row.scale)};
+    return {0, 0, 2e-6 + 2e-6 * std::max(largest, row.scale)};
 }
 
 /// Signed outputs are means. Their weights are e^x, off by 2^-24 of x; sums of 1e5 tokens add 5e-6.
@@ -121,12 +119,14 @@ private:
     {
         for (uint32_t i = 0; i < size_.width && row_.has_state; ++i) {
             const size_t at = size_t{block} * size_.width + i;
-            const bool is_empty = std::isinf(state_z_[at]);
-            z[i] = is_empty ? 0 : state_z_[at];
-            z[size_.width + i] = is_empty ? 0 : 1;
-            for (uint32_t j = 0; j < size_.columns && !is_empty; ++j) {
-                s[i * size_.row() + j] = state_s_[at * size_.columns + j];
-                if (!size_.is_signed) s[i * size_.row() + size_.columns + j] = 1;
+            const auto row = twin::ScaledSum<double>::exp(state_z_[at]);
+            z[i] = row.exponent;
+            z[size_.width + i] = row.sum;
+            for (uint32_t j = 0; j < size_.columns && row.sum > 0; ++j) {
+                const double given = state_s_[at * size_.columns + j];
+                const auto entry = twin::ScaledSum<double>::exp(given);
+                s[i * size_.row() + j] = size_.is_signed ? given * row.sum : entry.exponent;
+                if (!size_.is_signed) s[i * size_.row() + size_.columns + j] = entry.sum;
             }
         }
     }
@@ -135,12 +135,12 @@ private:
     {
         for (uint32_t i = 0; i < size_.width; ++i) {
             const size_t at = size_t{block} * size_.width + i;
-            state_z[at] = twin::LogSum<double>{z[i], z[size_.width + i]}.log();
+            state_z[at] = twin::ScaledSum<double>{z[i], z[size_.width + i]}.log();
             for (uint32_t j = 0; j < size_.columns; ++j) {
                 const double first = s[i * size_.row() + j];
                 state_s[at * size_.columns + j] =
                     size_.is_signed ? first / z[size_.width + i]
-                                    : twin::LogSum<double>{first, s[i * size_.row() + size_.columns + j]}.log();
+                                    : twin::ScaledSum<double>{first, s[i * size_.row() + size_.columns + j]}.log();
             }
         }
     }

@@ -2,7 +2,7 @@
 // by row: E exponents and E sums, or where signed E sums relative to the exponents of Z.
 #pragma once
 
-#include "ops/log_sum_twin.hpp"
+#include "ops/scaled_sum_twin.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -22,20 +22,27 @@ struct LogAttentionSize {
 template <class Real>
 void log_attention_write(const LogAttentionSize& size, const Real* k, const Real* v, Real* s, Real* z)
 {
+    using Sum = ScaledSum<Real>;
+    std::vector<Sum> values(size.is_signed ? 0 : size.columns);
+    for (uint32_t j = 0; j < values.size(); ++j) values[j] = Sum::exp(v[j]);
     for (uint32_t i = 0; i < size.width; ++i) {
-        LogSum<Real> sum{z[i], z[size.width + i]};
-        const LogSum<Real> before = sum;
-        sum.add(k[i]);
+        const Sum key = Sum::exp(k[i]);
+        Sum sum = Sum::held(z[i], z[size.width + i]);
+        const Real before = sum.exponent;
+        if (size.is_signed)
+            sum.add(key);
+        else
+            sum.gather(key);
+        const Real fade = Sum::power_of_two(before - sum.exponent);
+        const Real gain = key.sum * Sum::power_of_two(key.exponent - sum.exponent);
         Real* row = s + i * size.row();
-        const Real fade = before.sum > 0 ? std::exp(before.exponent - sum.exponent) : Real(0);
-        const Real gain = std::exp(k[i] - sum.exponent);
         for (uint32_t j = 0; j < size.columns; ++j) {
             if (size.is_signed) {
                 row[j] = fade * row[j] + gain * v[j];
                 continue;
             }
-            LogSum<Real> entry{row[j], row[size.columns + j]};
-            entry.add(k[i] + v[j]);
+            Sum entry = Sum::held(row[j], row[size.columns + j]);
+            entry.gather({key.exponent + values[j].exponent, key.sum * values[j].sum});
             row[j] = entry.exponent;
             row[size.columns + j] = entry.sum;
         }
@@ -48,22 +55,33 @@ void log_attention_write(const LogAttentionSize& size, const Real* k, const Real
 template <class Real>
 void log_attention_read(const LogAttentionSize& size, const Real* q, const Real* s, const Real* z, Real* y)
 {
-    LogSum<Real> total;
-    for (uint32_t i = 0; i < size.width; ++i) total.add(q[i] + z[i], z[size.width + i]);
-    for (uint32_t j = 0; j < size.columns; ++j) {
-        LogSum<Real> read;
-        Real sum = 0;
-        for (uint32_t i = 0; i < size.width; ++i) {
-            const Real* row = s + i * size.row();
-            if (!size.is_signed)
-                read.add(q[i] + row[j], row[size.columns + j]);
-            else if (z[size.width + i] > 0)
-                sum += std::exp(q[i] + z[i] - total.exponent) * row[j];
+    using Sum = ScaledSum<Real>;
+    std::vector<Sum> queries(size.width);
+    Sum total;
+    for (uint32_t i = 0; i < size.width; ++i) {
+        queries[i] = Sum::exp(q[i]);
+        const Sum key = Sum::held(z[i], z[size.width + i]).whole();
+        total.add({queries[i].exponent + key.exponent, queries[i].sum * key.sum});
+    }
+    std::vector<Sum> reads(size.columns); // signed: sums alone, relative to the total's exponent
+    for (uint32_t i = 0; i < size.width; ++i) {
+        const Real* row = s + i * size.row();
+        const Sum key = Sum::held(z[i], z[size.width + i]).whole();
+        const Real weight = queries[i].sum * Sum::power_of_two(queries[i].exponent + key.exponent - total.exponent);
+        for (uint32_t j = 0; j < size.columns; ++j) {
+            if (size.is_signed) {
+                reads[j].sum += weight * row[j];
+                continue;
+            }
+            const Sum entry = Sum::held(row[j], row[size.columns + j]).whole();
+            reads[j].add({queries[i].exponent + entry.exponent, queries[i].sum * entry.sum});
         }
+    }
+    for (uint32_t j = 0; j < size.columns; ++j) {
         if (size.is_signed)
-            y[j] = total.sum > 0 ? sum / total.sum : Real(0);
+            y[j] = total.sum == 0 ? Real(0) : reads[j].sum / total.sum;
         else
-            y[j] = read.sum > 0 ? read.exponent - total.exponent + std::log(read.sum / total.sum) : read.log();
+            y[j] = reads[j].log_ratio(total);
     }
 }
 

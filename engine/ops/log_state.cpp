@@ -1,7 +1,7 @@
 #include "shaders/log_state.h"
 #include "ops/kernels.hpp"
 #include "ops/log_attention.hpp"
-#include "ops/log_sum_twin.hpp"
+#include "ops/scaled_sum_twin.hpp"
 
 namespace gramian {
 namespace {
@@ -18,12 +18,11 @@ void on_host(const HostLaunch& launch)
         const uint32_t row = i / p.columns;
         const size_t pair = size_t{row} * 2 * p.columns + i % p.columns;
         if (form == Form::logs_to_pairs) {
-            twin::LogSum<float> sum;
-            sum.add(x[i]);
-            y[pair] = sum.exponent;
+            const auto sum = twin::ScaledSum<float>::exp(x[i]);
+            y[pair] = sum.sum == 0 ? 0.0F : sum.exponent;
             y[pair + p.columns] = sum.sum;
         } else if (form == Form::pairs_to_logs) {
-            y[i] = twin::LogSum<float>{x[pair], x[pair + p.columns]}.log();
+            y[i] = twin::ScaledSum<float>{x[pair], x[pair + p.columns]}.log();
         } else {
             const float* z = launch.floats(Arena::activations, p.z);
             const float sum = z[size_t{row / p.width * 2 + 1} * p.width + row % p.width];

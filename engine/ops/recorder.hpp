@@ -18,7 +18,7 @@ struct Recorder {
     /// Tokens of a chunk of linear recurrences, 0: token by token, kNone: as shape and device suggest.
     uint32_t chunk = kNone;
 
-    [[nodiscard]] Tensor temporary(Shape shape) const { return scratch.take(shape); }
+    [[nodiscard]] Tensor temporary(const Shape& shape) const { return scratch.take(shape); }
 };
 
 /// Which streams the slots of a launch stand for. Offsets are io words; kNone: slot i is stream i with all its tokens.

@@ -134,6 +134,9 @@ void add_recurrences(std::vector<SelfTestCheck>& checks)
         checks.push_back({"log_attention", R"({"signed":true})", with(inputs, {values})});
         checks.push_back({"log_attention", R"({"causal":false})", with(inputs, {logs})});
     }
+    const std::vector<NamedArray> token{uniform("q", {2, 1, 2, 32}), uniform("k", {2, 1, 2, 32})};
+    checks.push_back({"log_attention", "{}", with(token, {uniform("log_v", {2, 1, 2, 64})})});
+    checks.push_back({"log_attention", R"({"signed":true})", with(token, {uniform("v", {2, 1, 2, 64})})});
     checks.push_back({"log_recurrence", "{}", {uniform("a", {2, 5, 7}, -1, 0), uniform("b", {2, 5, 7})}});
     checks.push_back({"log_linear_attention", "{}",
                       with(attention(3, 5, 7), {decay, uniform("level_scale", {2, 3, 2, 4}, 0.1, 1)})});

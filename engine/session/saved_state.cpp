@@ -10,7 +10,7 @@ namespace gramian {
 namespace {
 
 constexpr std::array<char, 8> kMagic{'G', 'R', 'A', 'M', 'S', 'T', 'A', 'T'};
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2; // 1: the exponents of log_attention were natural ones
 constexpr size_t kDeviceBytes = 256;
 
 struct Header {

@@ -1,7 +1,7 @@
 // The bytes of saved streams: a header that says what they belong to, then every stream in canonical order, then a
 // checksum. Restored exactly or refused. Used by Session alone.
 //
-// Little-endian: "GRAMSTAT", u32 format version (1), u32 streams, u64 model fingerprint, u64 elements a stream,
+// Little-endian: "GRAMSTAT", u32 format version (2), u32 streams, u64 model fingerprint, u64 elements a stream,
 // 256 bytes of device and driver; for each stream u64 tokens, u64 pairs and its elements in fp32: the states of the
 // nodes in the order of the file, each row-major; last a u64 checksum of all that stands before it.
 #pragma once

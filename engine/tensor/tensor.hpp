@@ -35,7 +35,7 @@ public:
     /// `guard` elements stay free behind every tensor: tests find stray writes there.
     explicit ArenaLayout(Arena arena, uint32_t guard = 0) : arena_(arena), guard_(guard) {}
 
-    [[nodiscard]] Tensor take(Shape shape)
+    [[nodiscard]] Tensor take(const Shape& shape)
     {
         const Tensor tensor{arena_, static_cast<uint32_t>(elements_), shape};
         elements_ = (elements_ + shape.element_count() + guard_ + kAlignment - 1) / kAlignment * kAlignment;

@@ -9,29 +9,21 @@ float log1p(float y)
     return 2.0 * s * (1.0 + q * (1.0 / 3.0 + q * (0.2 + q * (1.0 / 7.0 + q * series))));
 }
 
-// log x for a positive, finite, normal x = 2^e m with m between sqrt(1/2) and sqrt 2: e log 2 + 2 atanh((m - 1) / (m + 1)).
-// s <= 0.172: the first term left out is below 3e-9 of the second part. log 2 has two parts, so that e log 2 is exact.
-float log_of(float x)
+// log(x 2^exponent) for a positive, finite, normal x = 2^e m with m between sqrt(1/2) and sqrt 2, and a whole exponent:
+// (e + exponent) log 2 + 2 atanh((m - 1) / (m + 1)). s <= 0.172: the first term left out is below 3e-9 of the second
+// part. log 2 has two parts, so that small multiples of it are exact.
+float log_of(float x, float exponent)
 {
     int e = int(floatBitsToUint(x) - 0x3f3504f3u) >> 23;
     float m = uintBitsToFloat(floatBitsToUint(x) - (uint(e) << 23));
     float s = (m - 1.0) / (m + 1.0);
     float q = s * s;
     float part = 2.0 * s * (1.0 + q * (1.0 / 3.0 + q * (0.2 + q * (1.0 / 7.0 + q * (1.0 / 9.0)))));
-    return fma(float(e), 0.693145752, fma(float(e), 1.42860677e-6, part));
+    float twos = float(e) + exponent;
+    return fma(twos, 0.693145752, fma(twos, 1.42860677e-6, part));
 }
 
 // An infinity is tested by its bits: what a device does with one is not promised.
 const uint kMinusInfinity = 0xff800000u;
 bool is_log_of_zero(float x) { return floatBitsToUint(x) == kMinusInfinity; }
 float log_of_zero() { return uintBitsToFloat(kMinusInfinity); }
-
-// A sum of exponentials as e^x y: x the largest exponent so far, y the sum relative to it. y = 0: nothing summed.
-// It neither overflows nor drifts, unlike its logarithm, which swallows what is 2^-24 of it.
-vec2 log_sum(vec2 a, vec2 b)
-{
-    float difference = a.x - b.x;
-    float fade = exp(-abs(difference));
-    vec2 both = difference < 0.0 ? vec2(b.x, fma(a.y, fade, b.y)) : vec2(a.x, fma(b.y, fade, a.y));
-    return a.y == 0.0 ? b : b.y == 0.0 ? a : both;
-}

@@ -146,7 +146,9 @@ TEST_CASE("the self-test finds each fault, in whatever variant this device picks
         expected; // of the faulty kernels, those that this device tries: in turn, until one is right
     for (const char* name :
          {"linear_attention_sharded", "linear_attention_software_step_storage", "linear_attention_software_step_texels",
-          "linear_attention_software_storage", "linear_attention_software_texels", "linear_chain", "norm",
+          "linear_attention_software_storage", "linear_attention_software_texels", "linear_chain",
+          "log_attention_sharded", "log_attention_software_step_storage", "log_attention_software_step_texels",
+          "log_attention_software_storage", "log_attention_software_texels", "norm",
           "ridge_solve_shared", "ridge_solve_software"}) {
         const Json& tested = verdict.at("kernels");
         const bool is_tried =

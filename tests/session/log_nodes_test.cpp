@@ -10,20 +10,38 @@ constexpr uint32_t kTokens = 21;
 
 } // namespace
 
-TEST_CASE("log attention node: steps give the bits of the operator over the sequence")
+TEST_CASE("log attention node: steps, and any cut of the sequence, give the bits and the state of the whole")
 {
-    for (const bool is_signed : {false, true}) {
-        CAPTURE(is_signed);
-        const Json attributes = {{"signed", is_signed}};
+    struct Form {
+        bool is_signed;
+        uint32_t width, columns; // of each of 2 heads
+        double scale = 1;
+    };
+    for (const Form& form : {Form{false, 5, 3}, Form{true, 5, 3}, Form{false, 64, 64}, Form{true, 64, 64},
+                             Form{false, 32, 64, 60}, Form{true, 128, 32}, Form{false, 16, 128}}) {
+        CAPTURE(form.is_signed);
+        CAPTURE(form.width);
+        const uint32_t keys = 2 * form.width;
+        const uint32_t values = 2 * form.columns;
+        const uint32_t total = 2 * keys + values;
+        const Json attributes = {{"signed", form.is_signed}};
         Json with_heads = attributes;
         with_heads["heads"] = 2;
-        const Model model = sliced_model("log_attention", with_heads, {10, 10, 6}, 6).parse(test_device());
-        const std::vector<float> x = random_values(1, size_t{kStreams} * kTokens * 26);
+        const Model model =
+            sliced_model("log_attention", with_heads, {keys, keys, values}, values).parse(test_device());
+        const std::vector<float> x = random_values(1, size_t{kStreams} * kTokens * total, form.scale);
         const OperatorRun whole = run_operator(
             test_device(), "log_attention", attributes,
-            {slice_of(x, 26, "q", 0, {kStreams, kTokens, 2, 5}), slice_of(x, 26, "k", 10, {kStreams, kTokens, 2, 5}),
-             slice_of(x, 26, is_signed ? "v" : "log_v", 20, {kStreams, kTokens, 2, 3})});
-        CHECK(same_bits(step_all(model, x, 26, 6), output_of(whole, is_signed ? "y" : "log_y")));
+            {slice_of(x, total, "q", 0, {kStreams, kTokens, 2, form.width}),
+             slice_of(x, total, "k", keys, {kStreams, kTokens, 2, form.width}),
+             slice_of(x, total, form.is_signed ? "v" : "log_v", 2 * keys, {kStreams, kTokens, 2, form.columns})});
+        const std::vector<float> expected = output_of(whole, form.is_signed ? "y" : "log_y");
+        CHECK(same_bits(step_all(model, x, total, values), expected));
+        Session once = make_session(model, kStreams);
+        CHECK(same_bits(prefill_all(once, x, total, values, {kTokens}), expected));
+        Session pieces = make_session(model, kStreams);
+        CHECK(same_bits(prefill_all(pieces, x, total, values, {1, 3, 1, kTokens - 5}), expected));
+        CHECK(pieces.save(all_streams(pieces)) == once.save(all_streams(once)));
     }
 }
 
