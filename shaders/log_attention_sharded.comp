@@ -2,9 +2,9 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 // Log-space attention (log_attention.comp has the equation), reading and updating, for D and E of 16, 32, 64 and 128, on
-// GPUs. A lane owns two adjacent columns of S in four of its rows, as in linear_attention_sharded.comp, and Z of one
-// row: what belongs to rows is worked out once a workgroup. The state is read once, stays in registers for all tokens of
-// the launch, and is written once.
+// GPUs. A lane owns four rows of a column of S, or signed of two adjacent ones as in linear_attention_sharded.comp, and
+// Z of one row: what belongs to rows or columns is worked out once a workgroup. The state is read once, stays in
+// registers for all tokens of the launch, and is written once.
 //
 // Where the columns of a head are several workgroups', all of them follow Z, and none may write it while others read
 // it: a launch of its own does (kPart 1).
@@ -24,21 +24,21 @@ layout(constant_id = 6) const uint kWidth = 64; // D
 layout(constant_id = 7) const uint kHasInitial = 1;
 layout(constant_id = 8) const uint kIsSigned = 0;
 layout(constant_id = 9) const uint kLanes = 128;
-layout(constant_id = 10) const uint kPairs = 32; // E / 2
+layout(constant_id = 10) const uint kUnits = 64; // of columns: E, or signed E / 2
 layout(push_constant) uniform Push { LogAttentionParameters p; };
 
 const uint kShares = kWidth / 4;          // lanes that share a column
-const uint kLanePairs = kLanes / kShares; // pairs of columns a workgroup
-const uint kRowPairs = (kIsSigned == 1 ? 1 : 2) * kPairs;
+const uint kLaneUnits = kLanes / kShares; // of columns a workgroup
+const uint kLaneColumns = kIsSigned == 1 ? 2 : 1;
 
-shared vec2 z[kWidth];       // pairs, each its lane's alone
-shared vec4 rows[kWidth];    // e^k and e^q, or what fades S, what gains v and e^q without its exponent
-shared vec2 z_rows[kWidth];  // e^q_i Z_i
-shared vec4 parts[kLanes];   // of the answers: sums and their exponents
-shared vec2 totals[kShares]; // of e^q_i Z_i
+shared vec2 z[kWidth];                    // pairs, each its lane's alone
+shared vec4 rows[kWidth];                 // e^k and e^q, or what fades S, what gains v and e^q without its exponent
+shared vec2 z_rows[kWidth];               // e^q_i Z_i
+shared vec2 columns[kLaneUnits];          // e^(log v), or v
+shared vec2 parts[kLaneColumns * kLanes]; // of the answers
+shared vec2 totals[kShares];              // of e^q_i Z_i
 
-vec2 s0, s1, s2, s3; // by row: sums, or those relative to the exponents of Z
-vec2 m0, m1, m2, m3; // their exponents
+vec2 s0, s1, s2, s3; // by row: an exponent and a sum, or two sums relative to the exponent of Z
 
 // Brings Z one token further and stages what the other lanes want of the row.
 void take_row(uint at, uint row)
@@ -67,75 +67,93 @@ void take_sums(inout vec2 s, vec2 row, float weight, vec2 v, inout vec2 part)
     s = next;
 }
 
-vec4 signed_part(uint row, vec4 scale, float exponent, vec2 v)
+// Of the rows of this lane: the exponents of e^q_i Z_i.
+vec4 exponents_of(uint row)
 {
+    return vec4(z_rows[row].x, z_rows[row + 1].x, z_rows[row + 2].x, z_rows[row + 3].x);
+}
+
+float largest(vec4 x) { return max(max(x.x, x.y), max(x.z, x.w)); }
+
+vec2 total_of(uint row)
+{
+    vec4 exponents = exponents_of(row);
+    float top = largest(exponents);
+    vec4 sums = vec4(z_rows[row].y, z_rows[row + 1].y, z_rows[row + 2].y, z_rows[row + 3].y);
+    return vec2(top, dot(power_of_two(exponents - top), sums));
+}
+
+void take_signed(uint row, vec2 v)
+{
+    vec4 exponents = exponents_of(row);
+    float top = largest(exponents);
+    vec4 scale = power_of_two(exponents - top);
     vec2 part = vec2(0.0);
     take_sums(s0, rows[row].xy, scale.x * rows[row].z, v, part);
     take_sums(s1, rows[row + 1].xy, scale.y * rows[row + 1].z, v, part);
     take_sums(s2, rows[row + 2].xy, scale.z * rows[row + 2].z, v, part);
     take_sums(s3, rows[row + 3].xy, scale.w * rows[row + 3].z, v, part);
-    return vec4(part, exponent, exponent);
+    parts[2 * gl_LocalInvocationID.x] = vec2(top, part.x);
+    parts[2 * gl_LocalInvocationID.x + 1] = vec2(top, part.y);
 }
 
-vec4 log_part(uint row, vec2 log_v)
+// row: e^k and e^q; v: e^(log v); read: of what is read.
+void take_log(inout vec2 s, vec4 row, vec2 v, inout vec2 read)
 {
-    vec2 v = exponent_of(log_v);
-    vec2 factor = factor_of(log_v, v);
-    gather(m0, s0, rows[row].x + v, rows[row].y * factor);
-    gather(m1, s1, rows[row + 1].x + v, rows[row + 1].y * factor);
-    gather(m2, s2, rows[row + 2].x + v, rows[row + 2].y * factor);
-    gather(m3, s3, rows[row + 3].x + v, rows[row + 3].y * factor);
-    vec4 query = vec4(rows[row].z, rows[row + 1].z, rows[row + 2].z, rows[row + 3].z);
-    vec2 e0 = query.x + roundEven(m0);
-    vec2 e1 = query.y + roundEven(m1);
-    vec2 e2 = query.z + roundEven(m2);
-    vec2 e3 = query.w + roundEven(m3);
-    vec2 top = max(max(e0, e1), max(e2, e3));
-    precise vec2 sum = rows[row].w * s0 * power_of_two(e0 - top);
-    sum = fma(rows[row + 1].w * s1, power_of_two(e1 - top), sum);
-    sum = fma(rows[row + 2].w * s2, power_of_two(e2 - top), sum);
-    sum = fma(rows[row + 3].w * s3, power_of_two(e3 - top), sum);
-    return vec4(sum, top);
+    float exponent = row.z + gather(s.x, s.y, row.x + v.x, row.y * v.y);
+    float top = max(read.x, exponent);
+    precise float sum = fma(read.y, power_of_two(read.x - top), row.w * s.y * power_of_two(exponent - top));
+    read = vec2(top, sum);
 }
 
-// The sums of all lanes of this column.
-vec2 answer()
+void take_logs(uint row, vec2 v)
 {
-    uint pair = gl_LocalInvocationID.x % kLanePairs;
-    vec3 top = vec3(kNothing);
-    precise vec3 sum = vec3(0.0);
+    vec2 read = vec2(2.0 * kNothing, 0.0);
+    take_log(s0, rows[row], v, read);
+    take_log(s1, rows[row + 1], v, read);
+    take_log(s2, rows[row + 2], v, read);
+    take_log(s3, rows[row + 3], v, read);
+    parts[gl_LocalInvocationID.x] = read;
+}
+
+// Of one column, from the parts of all lanes that share it.
+float answer(uint column)
+{
+    vec2 top = vec2(2.0 * kNothing);
     [[dont_unroll]] for (uint share = 0; share < kShares; ++share) {
-        vec4 part = parts[share * kLanePairs + pair];
-        vec2 z = totals[share];
-        vec3 exponent = vec3(part.zw, z.x);
-        vec3 next = max(top, exponent);
-        sum = fma(sum, power_of_two(top - next), vec3(part.xy, z.y) * power_of_two(exponent - next));
-        top = next;
+        top = max(top, vec2(parts[share * kLaneColumns * kLaneUnits + column].x, totals[share].x));
     }
-    if (kIsSigned == 1) return sum.z == 0.0 ? vec2(0.0) : sum.xy / sum.z; // nothing seen: 0
-    vec2 total = vec2(top.z, sum.z);
-    return vec2(log_of_ratio(vec2(top.x, sum.x), total), log_of_ratio(vec2(top.y, sum.y), total));
+    precise vec2 sum = vec2(0.0);
+    [[dont_unroll]] for (uint share = 0; share < kShares; ++share) {
+        vec2 part = parts[share * kLaneColumns * kLaneUnits + column];
+        vec2 total = totals[share];
+        sum = fma(vec2(part.y, total.y), power_of_two(vec2(part.x, total.x) - top), sum);
+    }
+    if (kIsSigned == 1) return sum.y == 0.0 ? 0.0 : sum.x / sum.y; // nothing seen: 0
+    return log_of_ratio(vec2(top.x, sum.x), vec2(top.y, sum.y));
 }
 
-void take_token(uint token_head, uint share, uint column)
+void take_token(uint token_head, uint share, uint unit)
 {
     uint lane = gl_LocalInvocationID.x;
     if (lane < kWidth) take_row(token_head * kWidth + lane, lane);
     if (kPart == 1) return;
-    uint values = token_head * kPairs + column;
-    vec2 v = load_pair(kVArena, p.v / 2 + values);
+    uint at = token_head * kUnits + unit;
+    if (share == 0) {
+        columns[lane] = kIsSigned == 1 ? load_pair(kVArena, p.v / 2 + at) : scaled_exp(load(kVArena, p.v + at));
+    }
     barrier();
     uint row = 4 * share;
-    vec4 exponent = vec4(z_rows[row].x, z_rows[row + 1].x, z_rows[row + 2].x, z_rows[row + 3].x);
-    float top = max(max(exponent.x, exponent.y), max(exponent.z, exponent.w));
-    vec4 scale = power_of_two(exponent - top);
-    if (lane % kLanePairs == 0) {
-        vec4 sum = vec4(z_rows[row].y, z_rows[row + 1].y, z_rows[row + 2].y, z_rows[row + 3].y);
-        totals[share] = vec2(top, dot(scale, sum));
-    }
-    parts[lane] = kIsSigned == 1 ? signed_part(row, scale, top, v) : log_part(row, v);
+    uint lane_unit = lane % kLaneUnits;
+    if (lane_unit == 0) totals[share] = total_of(row);
+    if (kIsSigned == 1)
+        take_signed(row, columns[lane_unit]);
+    else
+        take_logs(row, columns[lane_unit]);
     barrier();
-    if (share == 0) store_pair(kYArena, p.y / 2 + values, answer());
+    if (share < kLaneColumns) {
+        store(kYArena, p.y + kLaneColumns * at + share, answer(kLaneColumns * lane_unit + share));
+    }
 }
 
 vec2 load_z(uint at) { return held(vec2(load(kStateArena, at), load(kStateArena, at + kWidth))); }
@@ -146,18 +164,22 @@ void store_z(uint at, vec2 value)
     store(kStateArena, at + kWidth, value.y);
 }
 
-// Exponents and sums, or sums alone.
-void load_row(bool is_given, uint at, out vec2 m, out vec2 s)
+// at: of the row's unit, in floats, or signed in pairs.
+vec2 load_row(bool is_given, uint at)
 {
-    m = is_given && kIsSigned == 0 ? load_pair(kStateArena, at) : vec2(0.0);
-    s = is_given ? load_pair(kStateArena, at + kRowPairs - kPairs) : vec2(0.0);
-    m = mix(m, vec2(kNothing), equal(s, vec2(0.0)));
+    if (!is_given) return kIsSigned == 1 ? vec2(0.0) : vec2(kNothing, 0.0);
+    if (kIsSigned == 1) return load_pair(kStateArena, at);
+    return held(vec2(load(kStateArena, at), load(kStateArena, at + kUnits)));
 }
 
-void store_row(uint at, vec2 m, vec2 s)
+void store_row(uint at, vec2 s)
 {
-    if (kIsSigned == 0) store_pair(kStateArena, at, m);
-    store_pair(kStateArena, at + kRowPairs - kPairs, s);
+    if (kIsSigned == 1) {
+        store_pair(kStateArena, at, s);
+    } else {
+        store(kStateArena, at, s.x);
+        store(kStateArena, at + kUnits, s.y);
+    }
 }
 
 void main()
@@ -168,26 +190,29 @@ void main()
     uint stream = stream_of(p.streams, slot);
     uint end = stream == kNone ? 0 : p.counts == kNone ? p.tokens : io_words[p.counts + slot];
     uint count = min(p.count, end > p.first ? end - p.first : 0);
-    uint share = lane / kLanePairs;
-    uint column = gl_WorkGroupID.x * kLanePairs + lane % kLanePairs; // in pairs
+    uint share = lane / kLaneUnits;
+    uint unit = gl_WorkGroupID.x * kLaneUnits + lane % kLaneUnits;
     uint row = (stream * p.heads + head) * kWidth;
-    uint at = (row + 4 * share) * kRowPairs + column;
+    uint row_units = (kIsSigned == 1 ? 1 : 2) * kUnits;
+    uint at = (row + 4 * share) * row_units + unit;
     bool is_given = kHasInitial == 1 && count > 0;
     if (lane < kWidth) z[lane] = is_given ? load_z(p.initial_z + 2 * row + lane) : vec2(kNothing, 0.0);
     if (kPart != 1) {
-        load_row(is_given, p.initial / 2 + at, m0, s0);
-        load_row(is_given, p.initial / 2 + at + kRowPairs, m1, s1);
-        load_row(is_given, p.initial / 2 + at + 2 * kRowPairs, m2, s2);
-        load_row(is_given, p.initial / 2 + at + 3 * kRowPairs, m3, s3);
+        uint from = p.initial / kLaneColumns + at;
+        s0 = load_row(is_given, from);
+        s1 = load_row(is_given, from + row_units);
+        s2 = load_row(is_given, from + 2 * row_units);
+        s3 = load_row(is_given, from + 3 * row_units);
     }
     for (uint t = 0; t < count; ++t) {
-        take_token((slot * p.tokens + p.first + t) * p.heads + head, share, column);
+        take_token((slot * p.tokens + p.first + t) * p.heads + head, share, unit);
     }
     if (count > 0 && kPart != 0 && lane < kWidth) store_z(p.state_z + 2 * row + lane, z[lane]);
     if (count > 0 && kPart != 1) {
-        store_row(p.state / 2 + at, m0, s0);
-        store_row(p.state / 2 + at + kRowPairs, m1, s1);
-        store_row(p.state / 2 + at + 2 * kRowPairs, m2, s2);
-        store_row(p.state / 2 + at + 3 * kRowPairs, m3, s3);
+        uint to = p.state / kLaneColumns + at;
+        store_row(to, s0);
+        store_row(to + row_units, s1);
+        store_row(to + 2 * row_units, s2);
+        store_row(to + 3 * row_units, s3);
     }
 }

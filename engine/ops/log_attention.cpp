@@ -207,9 +207,9 @@ Layout software_layout(const Recorder& recorder, const LogAttention& a)
 
 Layout sharded_layout(const LogAttention& a)
 {
-    // Up to 16 numbers of state a lane, exponents and sums: VideoCore has room for no more.
+    // 8 numbers of state a lane, sums or exponents and sums: VideoCore has room for no more.
     const uint32_t width = a.k.shape[3];
-    const HeadShards shards = head_shards(width, a.state.shape.last());
+    const HeadShards shards = head_shards(width, a.state.shape.last() * (a.is_signed ? 1 : 2));
     const auto kernel = [&](ShardedPart part, uint32_t lanes) {
         return Kernel{&kernels::log_attention_sharded,
                       {arena_constant(a.q), arena_constant(a.k), arena_constant(a.v), arena_constant(a.y),

@@ -51,21 +51,22 @@ vec2 whole(vec2 pair) { return vec2(roundEven(pair.x), pair.y); }
 // max for kernels that run on processors: it costs their drivers more than a choice, for the sake of what is no number.
 vec4 larger(vec4 a, vec4 b) { return mix(a, b, lessThan(a, b)); }
 
-// Adds term 2^x to a pair that is kept, as Kahan does, and returns its exponent without the fraction. 2^23 is an s of 1 in
-// units of its last bit.
+// Adds term 2^x to a pair that is kept, as Kahan does, and returns its exponent without the fraction. A unit of the
+// fraction is the power of two in the sum times 2^-20: by its exponent, which no sum is too small or too large for.
+const uint kUnitBits = 20 << 23;
 #define GATHER(type, larger) type gather(inout type exponent, inout type sum, type x, type term) \
 { \
     type e = roundEven(exponent); \
     type top = larger(e, x); \
     type fade = power_of_two(e - top); \
-    type size = uintBitsToFloat(floatBitsToUint(sum) & 0x7f800000u); \
-    precise type rest = (exponent - e) * (8.0 / 8388608.0) * size; \
+    type unit = uintBitsToFloat((floatBitsToUint(sum) & 0x7f800000u) - kUnitBits); \
+    precise type rest = (exponent - e) * unit; \
     precise type come = fma(rest, fade, term * power_of_two(x - top)); \
     precise type old = sum * fade; \
     precise type next = old + come; \
     precise type left = come - (next - old); \
-    type inverse = uintBitsToFloat(0x7f000000u - (floatBitsToUint(next) & 0x7f800000u)); \
-    precise type kept = fma(left * (8388608.0 / 8.0), inverse, top); \
+    type units = uintBitsToFloat(0x7f000000u + kUnitBits - (floatBitsToUint(next) & 0x7f800000u)); \
+    precise type kept = fma(left, units, top); \
     exponent = kept; \
     sum = next; \
     return top; \
