@@ -5,9 +5,9 @@
 //     S_ij += e^(k_i + log v_j);  Z_i += e^k_i;  log y_j = log sum_i e^q_i S_ij - log sum_i e^q_i Z_i
 //
 // Every sum of exponentials is a pair (exponent, sum) as in scaled_sum.glsl. Signed, S_ij = sum e^k_i v_j is relative to
-// the exponent of Z_i, and both are plain sums. kColumns lanes own a column of S each, the other lanes share its rows, so that a lane always
-// meets the elements that it wrote itself. Z lies in shared memory and the workgroup goes through the columns in blocks.
-// Without kUpdates the state stays as it is, and every workgroup reads it for a token of its own.
+// the exponent of Z_i, and both are plain sums. kColumns lanes own a column of S each, the other lanes share its rows, so
+// that a lane always meets the elements that it wrote itself. Z lies in shared memory and the workgroup goes through the
+// columns in blocks. Without kUpdates the state stays as it is, and every workgroup reads it for a token of its own.
 #include "common/storage.glsl"
 #include "common/scaled_sum.glsl"
 #include "log_attention.h"

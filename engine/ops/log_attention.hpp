@@ -6,7 +6,8 @@
 
 namespace gramian {
 
-/// What one call is made of. Inside, a sum of exponentials is a pair (e, s) for s 2^e, e whole; s = 0: nothing summed.
+/// What one call is made of. Inside, a sum of exponentials is a pair (e, s) for s 2^e; s = 0: nothing summed.
+/// The fraction of e is what s rounded off (ScaledSum).
 struct LogAttention {
     Tensor q;                          // [B, T, H, D]
     Tensor k;                          // [B, T, H, D]

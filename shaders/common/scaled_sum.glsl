@@ -15,7 +15,6 @@ const float kNothing = -1.0e38;
 { return uintBitsToFloat(utype(max(floatBitsToInt(d + 8388735.0), itype(0x4b000000))) << 23); }
 POWER_OF_TWO(float, int, uint)
 POWER_OF_TWO(vec2, ivec2, uvec2)
-POWER_OF_TWO(vec3, ivec3, uvec3)
 POWER_OF_TWO(vec4, ivec4, uvec4)
 
 // e^x = factor 2^exponent, the factor between sqrt(1/2) and sqrt 2; nothing and 0 where x is the logarithm of zero.
@@ -72,7 +71,6 @@ const uint kUnitBits = 20 << 23;
     return top; \
 }
 GATHER(float, max)
-GATHER(vec2, max)
 GATHER(vec4, larger)
 
 // Of two pairs that are not kept.
