@@ -25,7 +25,8 @@ typedef struct gramian_benchmark {
 typedef struct gramian_benchmark_options {
     uint32_t size;
     uint32_t samples; /* at least; default 15 */
-    double seconds;   /* that the operator's own runs take together, at least; default 0.4 */
+    double seconds;   /* that the operator's own runs take together, at least, unless those of all that it is
+                       * measured against take five times as long; default 0.4 */
 } gramian_benchmark_options;
 
 /* Medians in microseconds, submit to finished. */
