@@ -51,6 +51,10 @@ constexpr LogRow kLogRows[] = {
     {"signed.t5_d32_e128", 2, 5, 5, 2, 32, 128, 1, kSigned, true, true, false},
     {"signed.t3_d128_e32", 1, 3, 3, 2, 128, 32, 1, kSigned, true, true, false},
     {"signed.large_keys.t40_d16_e32", 1, 40, 40, 2, 16, 32, 60, kSigned, true, true, false},
+    // One token, which has a kernel of its own; an empty state's exponent is less than any that comes.
+    {"t1_d32_e64", 2, 1, 1, 2, 32, 64, 1, !kSigned, true, true, false},
+    {"extreme.fresh.t1_d32_e64", 2, 1, 1, 2, 32, 64, 60, !kSigned, true, false, false},
+    {"signed.t1_d32_e64", 2, 1, 1, 2, 32, 64, 1, kSigned, true, true, false},
     {"t300_d16_e16", 1, 300, 300, 1, 16, 16, 1, !kSigned, true, true, false},
     {"drift.t100000_d16_e16", 1, 100'000, 100'000, 1, 16, 16, 1, !kSigned, true, false, false},
     {"drift.signed.t100000_d16_e16", 1, 100'000, 100'000, 1, 16, 16, 1, kSigned, true, false, false},
