@@ -20,14 +20,14 @@ POWER_OF_TWO(vec4, ivec4, uvec4)
 // e^x = factor 2^exponent, the factor between sqrt(1/2) and sqrt 2; nothing and 0 where x is the logarithm of zero.
 float exponent_of(float x)
 {
-    return is_log_of_zero(x) ? kNothing : roundEven(clamp(x * 1.44269504, -1.0e37, 1.0e37));
+    return mix(roundEven(clamp(x * 1.44269504, -1.0e37, 1.0e37)), kNothing, is_log_of_zero(x));
 }
 
 float factor_of(float x, float exponent)
 {
     precise float r = fma(exponent, -1.42860677e-6, fma(exponent, -0.693145752, x));
-    r = r > 1.0 ? 1.0 : r < -1.0 ? -1.0 : r; // of an x from 2^23 on, its rounding leaves more
-    return exponent == kNothing ? 0.0 : 1.0 + exp_less_1(r);
+    r = mix(mix(r, -1.0, r < -1.0), 1.0, r > 1.0); // of an x from 2^23 on, its rounding leaves more
+    return mix(1.0 + exp_less_1(r), 0.0, exponent == kNothing);
 }
 
 vec2 scaled_exp(float x)
