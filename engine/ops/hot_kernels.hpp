@@ -34,10 +34,11 @@ inline const Shader* vector_kernel(const Caps& caps, const Shader& texels, const
     return caps.refuses(storage.name) ? nullptr : &storage;
 }
 
-/// How the sharded kernels divide a head's state between lanes: two adjacent columns in four rows each.
+/// How the sharded kernels divide a head's state between lanes: two numbers of a row in four rows each, which are two
+/// adjacent columns or, where a column is an exponent and a sum, one.
 struct HeadShards {
     uint32_t shares; // lanes that share a column
-    uint32_t pairs;  // of columns
+    uint32_t pairs;  // of numbers in a row
     uint32_t lanes;  // a workgroup
     uint32_t blocks; // workgroups a head
 };
